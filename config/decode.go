@@ -282,11 +282,11 @@ func (t *text) refuses(s string) string {
 	return ""
 }
 
-// maxAlternatives bounds how many globs without braces one with braces stands
-// for, because matching tries them all.
+// A glob with braces costs as much as all globs without braces that it stands
+// for, and is matched with every path of a tree: these bounds make that 25.
 const (
-	maxBraces = 4
-	maxCommas = 16
+	maxBraces = 2
+	maxCommas = 8
 )
 
 func checkGlob(glob string) string {

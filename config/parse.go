@@ -21,7 +21,10 @@ import (
 // above what a configuration needs.
 const (
 	// MaxSize is the most bytes that a file may have.
-	MaxSize   = 64 << 10
+	MaxSize = 64 << 10
+	// maxLines is there because the lexer's time grows with the square of the
+	// empty lines in a block text.
+	maxLines  = 4_000
 	maxTokens = 10_000
 	maxDepth  = 16 // of brackets, and of list dashes on one line
 )
@@ -100,6 +103,10 @@ func (r *reader) text(data []byte) (string, bool) {
 			return "", false
 		case c == '\n':
 			line, column = line+1, 0
+			if line > maxLines+1 {
+				r.fail(maxLines+1, 1, nil, "the file is too long: more than %d lines", maxLines)
+				return "", false
+			}
 		case c == '\t':
 		case c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 && c != 0x85 || c == 0xfeff:
 			r.fail(line, column, nil, "the character U+%04X is not allowed in YAML", c)

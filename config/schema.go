@@ -98,7 +98,7 @@ func refuse(pattern, reason string) refusal {
 }
 
 const (
-	maxGlobs  = 100
+	maxGlobs  = 50
 	maxBuilds = 100
 	// maxComments is what GitHub takes in one review without trouble.
 	maxComments = 30
@@ -112,7 +112,7 @@ var (
 	refuseControl  = refuse(`[\x00-\x1f\x7f]`, "must not hold control characters")
 	// The reasons that URLs and backslashes are refused: a context on another
 	// host cannot be compared with a git tree, and git's paths have slashes.
-	refuseURL       = refuse(`://|^[A-Za-z]:|^git@`, "must be a path inside the repository, not an address")
+	refuseURL       = refuse(`://|^(\./+)*([A-Za-z]:|git@)`, "must be a path inside the repository, not an address")
 	refuseBackslash = refuse(`\\`, "must have slashes between its parts, not backslashes")
 	refuseFolder    = refuse(`(^|/)\.?/?$`, "must name a file, not a folder")
 
@@ -130,7 +130,7 @@ var (
 		maxLength: 256,
 		refused: []refusal{
 			refuseEmpty, refuseAbsolute, refuseParent, refuseControl,
-			refuse(`^!`, `must not start with "!": what to leave out is listed under exclude`),
+			refuse(`^(\./+)*!`, `must not start with "!": what to leave out is listed under exclude`),
 			refuse(`/$`, `selects no file: end it with "/**" for everything in the folder`),
 		},
 		check: checkGlob,
