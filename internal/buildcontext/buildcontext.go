@@ -1,0 +1,89 @@
+// Package buildcontext turns a git tree and a Dockerfile's build into the build context that
+// BuildKit sees: the directory, the ignore file that applies, the files that are left.
+package buildcontext
+
+import (
+	"fmt"
+	"path"
+)
+
+// Kind is where the files of a build come from.
+type Kind string
+
+// The kinds of context.
+const (
+	Local Kind = "local" // a directory of the checkout, sent by the client
+	Git   Kind = "git"   // cloned by BuildKit itself: no ignore file, no .git
+)
+
+// Build is one way in which a Dockerfile is built.
+type Build struct {
+	Dockerfile string
+	Kind       Kind
+	Context    string // directory in the repository, "." is the root
+	Target     string // "" is the last stage
+	Args       map[string]string
+	Origin     string // how it is known, for people: "builds in .github/hitrate.yml", "docker-compose.yml, line 7", "guessed from COPY sources"
+}
+
+// Context is what BuildKit sees of a tree for one build.
+type Context struct {
+	Build      Build
+	IgnoreFile string // path in the repository of the ignore file that applies; "" for none
+	Tree       Tree   // the files left, with paths relative to the context directory
+	// All has also those that the ignore file leaves out.
+	All Tree
+
+	ignore *ignore
+}
+
+// IgnoreCandidates are the repository paths where BuildKit looks for an ignore file of a build, the
+// one that wins first: NAME.dockerignore beside the Dockerfile, then .dockerignore of the context.
+// None for a Git context.
+func IgnoreCandidates(b Build) []string {
+	if b.Kind == Git {
+		return nil
+	}
+	return []string{clean(b.Dockerfile) + ".dockerignore", clean(path.Join(b.Context, ".dockerignore"))}
+}
+
+// Open computes the context. read gives the text of a repository path (the ignore file); its error
+// comes back wrapped. An ignore file that BuildKit refuses is an *IgnoreError.
+func Open(tree Tree, b Build, read func(path string) ([]byte, error)) (*Context, error) {
+	c := &Context{Build: b, All: tree.sub(clean(b.Context))}
+	c.Tree = c.All
+	for _, candidate := range IgnoreCandidates(b) {
+		if _, found := tree.Lookup(candidate); !found {
+			continue
+		}
+		real, followed := tree.resolve(candidate)
+		if !followed {
+			return nil, &IgnoreError{Path: candidate, Message: "a symbolic link whose target is not known"}
+		}
+		if _, found := tree.Lookup(real); !found {
+			continue // a link that leads nowhere is no ignore file to BuildKit either
+		}
+		text, err := read(real)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", candidate, err)
+		}
+		c.IgnoreFile = candidate
+		if c.ignore, err = parseIgnore(candidate, text); err != nil {
+			return nil, err
+		}
+		c.Tree, err = c.ignore.filter(c.All)
+		return c, err
+	}
+	return c, nil
+}
+
+// Ignored says whether the ignore file leaves out a path relative to the context directory, also
+// one that the tree does not have (.git, .venv, node_modules).
+func (c *Context) Ignored(path string) bool {
+	return c.ignore != nil && c.ignore.leavesOut(path)
+}
+
+// RepoPath turns a path of the context into one of the repository.
+func (c *Context) RepoPath(p string) string {
+	return path.Join(clean(c.Build.Context), clean(p))
+}

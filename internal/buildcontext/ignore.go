@@ -1,0 +1,229 @@
+package buildcontext
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+// Limits of an ignore file. Matching costs patterns × paths; both come from a pull request.
+const (
+	maxIgnoreBytes    = 256 << 10
+	maxIgnorePatterns = 2000
+	maxPath           = 4096 // PATH_MAX: no longer path or pattern can name a file
+	// maxMatchCost bounds the bytes of paths that patterns with wildcards are run over; it is
+	// several seconds of work, and some hundred times what large repositories need.
+	maxMatchCost = 4 << 30
+)
+
+// IgnoreError is an ignore file that BuildKit refuses, or one that is larger than hitrate reads.
+type IgnoreError struct {
+	Path    string
+	Line    int // 0 where it is about the whole file
+	Pattern string
+	Message string
+}
+
+func (e *IgnoreError) Error() string {
+	switch {
+	case e.Line == 0:
+		return fmt.Sprintf("%s: %s", e.Path, e.Message)
+	case e.Pattern == "":
+		return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Message)
+	default:
+		return fmt.Sprintf("%s:%d: pattern %q: %s", e.Path, e.Line, e.Pattern, e.Message)
+	}
+}
+
+// ignore is one parsed ignore file. The matcher compiles its patterns when it first needs them, so
+// it is locked.
+type ignore struct {
+	path string
+
+	mu      sync.Mutex
+	matcher *patternmatcher.PatternMatcher
+	weight  int // of one match: 1 for each pattern and each wildcard in it
+	// prefixExceptions says that every "!" pattern begins with a literal directory: then a
+	// directory that none of them leads into is not walked at all, as BuildKit's client does it.
+	prefixExceptions bool
+}
+
+func parseIgnore(path string, text []byte) (*ignore, error) {
+	if len(text) > maxIgnoreBytes {
+		return nil, &IgnoreError{Path: path, Message: fmt.Sprintf("the ignore file has %d bytes; hitrate reads up to %d", len(text), maxIgnoreBytes)}
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+	if err != nil {
+		return nil, &IgnoreError{Path: path, Message: err.Error()}
+	}
+	if len(patterns) > maxIgnorePatterns {
+		return nil, &IgnoreError{Path: path, Message: fmt.Sprintf("the ignore file has %d patterns; hitrate reads up to %d", len(patterns), maxIgnorePatterns)}
+	}
+	matcher, err := patternmatcher.New(patterns)
+	if err == nil {
+		err = checkPatterns(patterns)
+	}
+	if err != nil {
+		return nil, findBadPattern(path, text, err)
+	}
+	ig := &ignore{path: path, matcher: matcher, prefixExceptions: true}
+	for _, p := range matcher.Patterns() {
+		ig.weight += 1 + strings.Count(p.String(), "*")
+		if p.Exclusion() && strings.ContainsAny(literalPart(p), `*[]?^\`) {
+			ig.prefixExceptions = false
+		}
+	}
+	return ig, nil
+}
+
+// checkPatterns finds what patternmatcher refuses only when it first runs a pattern.
+func checkPatterns(patterns []string) error {
+	for _, p := range patterns {
+		if len(p) > maxPath {
+			return fmt.Errorf("longer than %d bytes", maxPath)
+		}
+		one, err := patternmatcher.New([]string{strings.TrimPrefix(p, "!")})
+		if err != nil {
+			return err
+		}
+		if _, err := one.MatchesOrParentMatches("x"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findBadPattern names the line of the pattern behind an error.
+func findBadPattern(path string, text []byte, cause error) error {
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		patterns, err := ignorefile.ReadAll(bytes.NewReader(line))
+		if err == nil {
+			_, err = patternmatcher.New(patterns)
+		}
+		if err == nil {
+			err = checkPatterns(patterns)
+		}
+		if err != nil {
+			return &IgnoreError{Path: path, Line: i + 1, Pattern: string(bytes.TrimSpace(line)), Message: err.Error()}
+		}
+	}
+	return &IgnoreError{Path: path, Message: cause.Error()}
+}
+
+// literalPart is a pattern without a trailing glob, which makes no difference to where it leads.
+func literalPart(p *patternmatcher.Pattern) string {
+	return strings.TrimSuffix(strings.TrimSuffix(p.String(), "/**"), "/*")
+}
+
+// verdict is what the ignore file says of one path; a directory's is handed on to what is in it.
+type verdict struct {
+	info    patternmatcher.MatchInfo
+	out     bool // this path is left out
+	skipped bool // a directory that is not even looked into
+}
+
+// walk judges paths of one tree; directories are judged once.
+type walk struct {
+	ig     *ignore
+	dirs   map[string]verdict
+	budget int
+}
+
+func (ig *ignore) walk() *walk {
+	return &walk{ig: ig, dirs: map[string]verdict{}, budget: maxMatchCost}
+}
+
+// file judges a file, after the directories above it.
+func (w *walk) file(p string) (verdict, error) {
+	parent, err := w.parent(p)
+	if err != nil || parent.skipped {
+		return verdict{out: true, skipped: true}, err
+	}
+	return w.judge(p, parent)
+}
+
+func (w *walk) parent(p string) (verdict, error) {
+	dir := path.Dir(p)
+	if dir == "." || dir == "/" {
+		return verdict{}, nil
+	}
+	if v, done := w.dirs[dir]; done {
+		return v, nil
+	}
+	v, err := w.dir(dir)
+	if err == nil {
+		w.dirs[dir] = v
+	}
+	return v, err
+}
+
+func (w *walk) dir(p string) (verdict, error) {
+	parent, err := w.parent(p)
+	if err != nil || parent.skipped {
+		return verdict{out: true, skipped: true}, err
+	}
+	v, err := w.judge(p, parent)
+	if err != nil || !v.out || !w.ig.prefixExceptions {
+		return v, err
+	}
+	for _, pattern := range w.ig.matcher.Patterns() {
+		if pattern.Exclusion() && strings.HasPrefix(literalPart(pattern)+"/", p+"/") {
+			return v, nil
+		}
+	}
+	v.skipped = true
+	return v, nil
+}
+
+func (w *walk) judge(p string, parent verdict) (verdict, error) {
+	w.budget -= (len(p) + 1) * w.ig.weight
+	if w.budget < 0 {
+		return verdict{}, &IgnoreError{Path: w.ig.path, Message: "matching its patterns against the repository's files costs more than hitrate spends on it"}
+	}
+	out, info, err := w.ig.matcher.MatchesUsingParentResults(p, parent.info)
+	if err != nil {
+		return verdict{}, &IgnoreError{Path: w.ig.path, Message: err.Error()}
+	}
+	return verdict{info: info, out: out}, nil
+}
+
+// filter returns the entries that the ignore file leaves in.
+func (ig *ignore) filter(t Tree) (Tree, error) {
+	ig.mu.Lock()
+	defer ig.mu.Unlock()
+	w := ig.walk()
+	var kept []Entry
+	for _, e := range t.Entries {
+		if depth := strings.Count(e.Path, "/"); len(e.Path) > maxPath || depth > maxDepth {
+			return Tree{}, &IgnoreError{Path: ig.path, Message: fmt.Sprintf("a path of the repository is longer than %d bytes or deeper than %d directories", maxPath, maxDepth)}
+		}
+		v, err := w.file(e.Path)
+		if err != nil {
+			return Tree{}, err
+		}
+		if !v.out {
+			kept = append(kept, e)
+		}
+	}
+	return Tree{Entries: kept}, nil
+}
+
+// maxDepth keeps the walk's recursion small.
+const maxDepth = 500
+
+// leavesOut judges one path that need not be in the tree.
+func (ig *ignore) leavesOut(p string) bool {
+	p = clean(p)
+	if p == "" || len(p) > maxPath || strings.Count(p, "/") > maxDepth {
+		return false
+	}
+	ig.mu.Lock()
+	defer ig.mu.Unlock()
+	v, err := ig.walk().file(p)
+	return err == nil && v.out
+}
