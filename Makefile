@@ -1,0 +1,43 @@
+# Two commands are all that a newcomer needs: make run, make test.
+
+GO ?= go
+ARGS ?=
+FUZZTIME ?= 60s
+
+.PHONY: run test build lint generate screenshot fuzz bench vuln
+
+## run: the whole main job with nothing but Go and git; ARGS=--once exits after printing
+run:
+	$(GO) run ./cmd/bot demo $(ARGS)
+
+## test: everything that this machine can check; what was left out is named at the end
+test:
+	./scripts/test.sh
+
+## build: the binary
+build:
+	$(GO) build -o hitrate ./cmd/bot
+
+## lint: gofmt, go vet and golangci-lint (with staticcheck), as .golangci.yml says
+lint:
+	./scripts/lint.sh
+
+## generate: the rules' pages, the README's table and the JSON Schema from the rules
+generate:
+	$(GO) generate ./...
+
+## screenshot: the picture in the README, from the demo's page (needs chromium)
+screenshot:
+	HITRATE_SCREENSHOT=$(CURDIR)/docs/review.png $(GO) test -count=1 -run TestDemoPage ./cmd/bot
+
+## fuzz: every fuzz target for FUZZTIME each
+fuzz:
+	FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh
+
+## bench: the benchmarks, ready for benchstat
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -count=6 ./...
+
+## vuln: known vulnerabilities in what we depend on (needs the network)
+vuln:
+	$(GO) tool -modfile=tools/vuln/go.mod govulncheck ./...
