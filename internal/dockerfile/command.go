@@ -1,0 +1,351 @@
+package dockerfile
+
+import (
+	"path"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// call reads a simple command.
+func (w *walker) call(p *piece, st *syntax.Stmt, call *syntax.CallExpr, c context, sc *scope) (ends bool) {
+	var own []Assign
+	for _, a := range call.Assigns {
+		if a.Name == nil {
+			continue
+		}
+		own = append(own, p.assign(a))
+	}
+	if len(call.Args) == 0 {
+		for _, a := range own {
+			sc.assign(a)
+		}
+		w.bound(sc)
+		w.substitutions(p, st, c, sc)
+		return false
+	}
+	cmd := p.command(st, c, sc)
+	cmd.Assigns = append(cmd.Assigns, own...)
+	values := make([]text, len(call.Args))
+	usable := make([]bool, len(call.Args))
+	for i, arg := range call.Args {
+		var word Word
+		word, values[i], usable[i] = p.word(arg)
+		cmd.Words = append(cmd.Words, word)
+	}
+	cmd.Span = p.simpleSpan(st, call.Pos(), call.End())
+	cmd.lookThrough()
+	w.add(cmd)
+	w.substitutions(p, st, c, sc)
+	first := len(values) - len(cmd.Words)
+	w.shellCommand(cmd, c, *sc, func(i int) (text, bool) { return values[first+i], usable[first+i] }, p.stdin(st))
+	ends = cmd.builtin(sc)
+	w.bound(sc)
+	return ends && !c.subshell
+}
+
+// bound refuses a script that sets more variables than any does.
+func (w *walker) bound(sc *scope) {
+	if len(sc.exports) > maxExports || len(sc.vars) > maxExports {
+		w.err = errTooLarge
+	}
+}
+
+// command is a command at its place, without its words.
+func (p *piece) command(st *syntax.Stmt, c context, sc *scope) *Command {
+	cmd := &Command{
+		Assigns: sc.exports[:len(sc.exports):len(sc.exports)],
+		Always:  c.always, Checked: c.must, Nested: c.nested, Pipe: c.pipe,
+		Dir: sc.dir, DirKnown: sc.dirKnown,
+	}
+	for _, r := range st.Redirs {
+		target, _, _ := p.word(r.Word)
+		redirect := Redirect{Op: r.Op.String(), Target: target}
+		if r.N != nil {
+			redirect.FD = r.N.Value
+		}
+		cmd.Redirects = append(cmd.Redirects, redirect)
+	}
+	return cmd
+}
+
+// simpleSpan is the span of a simple command with its redirections, without the bodies of
+// here-documents.
+func (p *piece) simpleSpan(st *syntax.Stmt, from, to syntax.Pos) source.Span {
+	start, end := p.at(from), p.at(to)
+	for _, r := range st.Redirs {
+		start = min(start, p.at(r.Pos()))
+		end = max(end, p.at(r.Word.End()))
+	}
+	return p.t.span(start, end)
+}
+
+// declare reads export, declare and their like.
+func (w *walker) declare(p *piece, st *syntax.Stmt, decl *syntax.DeclClause, c context, sc *scope) {
+	cmd := p.command(st, c, sc)
+	name := p.of(decl.Variant.Pos(), decl.Variant.End())
+	cmd.Name = decl.Variant.Value
+	cmd.Words = []Word{{Value: decl.Variant.Value, Literal: true, Span: name.all()}}
+	exported := decl.Variant.Value == "export"
+	removed := false
+	for _, a := range decl.Args {
+		raw := p.of(a.Pos(), a.End())
+		word := Word{Value: raw.s, Span: raw.all()}
+		if a.Name == nil {
+			flags, _, _ := p.word(a.Value)
+			word = flags
+			exported = exported || strings.HasPrefix(flags.Value, "-") && strings.Contains(flags.Value, "x")
+			removed = removed || strings.HasPrefix(flags.Value, "-") && strings.Contains(flags.Value, "n")
+		} else {
+			value := p.assign(a)
+			word.Literal = value.Literal
+			if value.Literal {
+				word.Value = a.Name.Value
+				if !a.Naked {
+					word.Value += "=" + value.Value
+				}
+			}
+			switch {
+			case removed:
+				sc.exports = without(sc.exports, value.Name)
+			case a.Naked && exported:
+				if i := find(sc.vars, value.Name); i >= 0 {
+					sc.export(sc.vars[i])
+				}
+			case a.Naked:
+			case exported:
+				sc.export(value)
+			default:
+				sc.assign(value)
+			}
+		}
+		cmd.Words = append(cmd.Words, word)
+	}
+	cmd.Span = p.simpleSpan(st, decl.Pos(), decl.End())
+	w.add(cmd)
+	w.bound(sc)
+	w.substitutions(p, st, c, sc)
+}
+
+// assign reads NAME=value.
+func (p *piece) assign(a *syntax.Assign) Assign {
+	out := Assign{Name: a.Name.Value, Word: Word{Literal: true, Span: p.of(a.Pos(), a.End()).all()}}
+	switch {
+	case a.Array != nil || a.Index != nil || a.Append:
+		_, value, _ := strings.Cut(p.of(a.Pos(), a.End()).s, "=")
+		out.Value, out.Literal = value, false
+	case a.Value != nil:
+		word, _, _ := p.word(a.Value)
+		out.Value, out.Literal = word.Value, word.Literal
+	}
+	return out
+}
+
+// word reads a word: as the shell passes it on when it is literal, else as written. value is its
+// text with positions; usable when nothing but plain variables ($name, ${name}) is expanded in it,
+// which then stand in value as written.
+func (p *piece) word(word *syntax.Word) (w Word, value text, usable bool) {
+	raw := p.of(word.Pos(), word.End())
+	r := wordReader{piece: p, literal: true, usable: true}
+	if strings.HasPrefix(raw.s, "~") {
+		r.literal = false
+	}
+	r.parts(word.Parts, false)
+	value = r.b.text()
+	w = Word{Value: value.s, Literal: r.literal && r.usable, Span: raw.all()}
+	if !w.Literal {
+		w.Value = raw.s
+	}
+	return w, value, r.usable
+}
+
+type wordReader struct {
+	*piece
+	b       textBuilder
+	literal bool
+	usable  bool
+}
+
+func (r *wordReader) parts(parts []syntax.WordPart, quoted bool) {
+	for _, part := range parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+			r.lit(r.of(part.Pos(), part.End()), quoted)
+		case *syntax.SglQuoted:
+			inside := r.of(part.Left, part.Right)
+			skip := 1
+			if part.Dollar {
+				skip = 2
+				if strings.Contains(inside.s, `\`) {
+					r.literal, r.usable = false, false // escapes of C
+				}
+			}
+			r.b.addText(inside.part(min(skip, len(inside.s)), len(inside.s)))
+		case *syntax.DblQuoted:
+			r.parts(part.Parts, true)
+		case *syntax.ParamExp:
+			raw := r.of(part.Pos(), part.End())
+			r.literal = false
+			r.usable = r.usable && (part.Short || part.Param != nil && raw.s == "${"+part.Param.Value+"}")
+			r.b.addText(raw)
+		default:
+			r.literal, r.usable = false, false
+		}
+	}
+}
+
+// lit reads literal text, in which backslashes quote.
+func (r *wordReader) lit(t text, quoted bool) {
+	s := t.s
+	from := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) || quoted && !strings.ContainsRune("$`\"\\\n", rune(s[i+1])) {
+			continue
+		}
+		r.glob(t.part(from, i), quoted)
+		if s[i+1] != '\n' {
+			span := t.span(i, i+2)
+			r.b.add(s[i+1:i+2], span.Start, span.Len())
+		}
+		i++
+		from = i + 1
+	}
+	r.glob(t.part(from, len(s)), quoted)
+}
+
+// glob adds text without backslashes and looks for what the shell would expand to file names or words.
+func (r *wordReader) glob(t text, quoted bool) {
+	if !quoted {
+		open := strings.IndexByte(t.s, '[')
+		brace := strings.IndexByte(t.s, '{')
+		if strings.ContainsAny(t.s, "*?") || open >= 0 && strings.IndexByte(t.s[open:], ']') > 0 ||
+			brace >= 0 && (strings.Contains(t.s[brace:], ",") || strings.Contains(t.s[brace:], "..")) {
+			r.literal = false
+		}
+	}
+	r.b.addText(t)
+}
+
+// stdin is the here-document that a command reads, as far as the shell passes it on as it stands.
+func (p *piece) stdin(st *syntax.Stmt) *text {
+	for _, r := range st.Redirs {
+		if r.Hdoc == nil || r.N != nil && r.N.Value != "0" {
+			continue
+		}
+		body := wordReader{piece: p, literal: true, usable: true}
+		raw := p.of(r.Hdoc.Pos(), r.Hdoc.End())
+		delimiter, _, _ := p.word(r.Word)
+		if delimiter.Value != p.of(r.Word.Pos(), r.Word.End()).s || len(r.Hdoc.Parts) == 0 {
+			body.b.addText(raw) // a quoted delimiter: nothing is expanded
+		} else {
+			body.parts(r.Hdoc.Parts, true)
+		}
+		if !body.usable {
+			return nil
+		}
+		t := body.b.text()
+		if r.Op == syntax.DashHdoc {
+			t = heredoc{body: t}.chomped()
+		}
+		return &t
+	}
+	return nil
+}
+
+// shellCommand reads the script that sh -c or its standard input gives to a shell.
+func (w *walker) shellCommand(cmd *Command, c context, sc scope, word func(int) (text, bool), stdin *text) {
+	if !shells[cmd.Name] || w.err != nil {
+		return
+	}
+	if c.shells >= maxShellDepth {
+		w.err = errTooDeep
+		return
+	}
+	sc.errexit, sc.pipefail, sc.allexport, sc.vars = false, false, false, nil
+	n, command := sc.setOptions(cmd.Words[1:])
+	var script text
+	switch {
+	case command && n+1 < len(cmd.Words):
+		t, ok := word(n + 1)
+		if !ok {
+			return
+		}
+		script = t
+	case !command && n+1 == len(cmd.Words) && stdin != nil:
+		script = *stdin
+	default:
+		return
+	}
+	inner, err := parseScript(script)
+	if err != nil {
+		return // the command is known, not what it runs
+	}
+	sc.exports = cmd.Assigns
+	c = c.inner()
+	c.shells++
+	c.subshell = true
+	before := len(w.run.Commands)
+	w.stmts(inner, inner.file.Stmts, c, &sc)
+	if cmd.OtherUser {
+		for _, nested := range w.run.Commands[before:] {
+			nested.OtherUser = true
+		}
+	}
+}
+
+// builtin applies what a builtin does to the shell, and says whether the script ends with it, with
+// a status that may be success.
+func (cmd *Command) builtin(sc *scope) (ends bool) {
+	if len(cmd.Prefix) > 0 && cmd.Prefix[0].Value == "exec" {
+		return true
+	}
+	if len(cmd.Prefix) > 0 && cmd.Prefix[0].Value != "command" && cmd.Prefix[0].Value != "builtin" {
+		return false
+	}
+	args := cmd.Words[1:]
+	switch cmd.Name {
+	case "cd", "pushd":
+		for len(args) > 0 && args[0].Literal && (args[0].Value == "--" || args[0].Value == "-P" || args[0].Value == "-L") {
+			args = args[1:]
+		}
+		if len(args) != 1 || !args[0].Literal || args[0].Value == "" || args[0].Value == "-" || strings.HasPrefix(args[0].Value, "+") {
+			sc.dirKnown = false
+			return false
+		}
+		sc.cd(args[0].Value)
+	case "popd":
+		sc.dirKnown = false
+	case "export": // where the grammar does not know it as a declaration
+		for _, a := range args {
+			name, value, ok := strings.Cut(a.Value, "=")
+			if ok {
+				sc.export(Assign{Name: name, Word: Word{Value: value, Literal: a.Literal, Span: a.Span}})
+			} else if i := find(sc.vars, name); i >= 0 {
+				sc.export(sc.vars[i])
+			}
+		}
+	case "unset":
+		for _, a := range args {
+			sc.unset(a.Value)
+		}
+	case "set":
+		sc.setOptions(args)
+	case "exit", "return":
+		return len(args) != 1 || !args[0].Literal || !nonzero(args[0].Value)
+	}
+	return false
+}
+
+// cd changes the directory.
+func (s *scope) cd(dir string) {
+	switch {
+	case path.IsAbs(dir):
+		s.dir, s.dirKnown = path.Clean(dir), true
+	case s.dirKnown:
+		if s.dir = path.Join(s.dir, dir); s.dir == "." {
+			s.dir = ""
+		}
+	}
+}
