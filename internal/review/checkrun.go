@@ -1,0 +1,226 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+)
+
+const (
+	maxAnnotations = 50  // of one request
+	maxTitle       = 120 // characters of a check run's title
+	maxListed      = 100 // files listed with a reason
+)
+
+// checkRun writes the check run of the head; review is the one about to be posted, nil for none.
+func (d *decision) checkRun(review *NewReview) *CheckRun {
+	if !d.relevant() && d.Config.Check.Run != config.RunAlways {
+		return nil
+	}
+	run := &CheckRun{Head: d.PullRequest.Head}
+	open := d.open()
+	run.Conclusion = d.conclusion(open)
+	run.Title = d.checkTitle(open)
+	run.Summary = d.summary(open)
+	run.Annotations = d.annotations(open, review, run.Conclusion)
+	run.ExternalID = runDigest(d.Ref, *run)
+	return run
+}
+
+// relevant says whether the pull request touches a build, or a file that says how builds are looked at.
+func (d *decision) relevant() bool {
+	return len(d.Head.Dockerfiles) > 0 || len(d.findings) > 0 || len(d.Head.Errors) > 0 || len(d.Head.Skipped) > 0 ||
+		d.NotAnalysed != "" || len(d.reviews) > 0 || d.changesConfig()
+}
+
+func (d *decision) changesConfig() bool {
+	return slices.ContainsFunc(d.Changed, func(f ChangedFile) bool { return f.Path == config.RepositoryPath })
+}
+
+// conclusion fails only where the configuration asks for it: a finding alone never blocks a merge.
+func (d *decision) conclusion(open []*finding) string {
+	worst := severityRank[config.SeverityInfo] + 1
+	for _, f := range open {
+		if !f.problem || f.config == nil {
+			worst = min(worst, severityRank[f.Severity])
+		}
+	}
+	switch {
+	case d.NotAnalysed != "":
+		return "neutral"
+	case d.Config.Check.FailOn == config.SeverityError && worst <= severityRank[config.SeverityError],
+		d.Config.Check.FailOn == config.SeverityWarning && worst <= severityRank[config.SeverityWarning]:
+		return "failure"
+	case len(open) > 0:
+		return "neutral"
+	}
+	return "success"
+}
+
+func (d *decision) checkTitle(open []*finding) string {
+	switch {
+	case d.NotAnalysed != "":
+		return "Not analysed"
+	case len(open) == 0 && !d.relevant():
+		return "No build file is changed"
+	case len(open) == 0:
+		return "Nothing found"
+	}
+	title := strings.TrimSuffix(plain(open[0].Title), ".")
+	if utf8.RuneCountInString(title) > maxTitle {
+		title = string([]rune(title)[:maxTitle]) + "…"
+	}
+	if len(open) > 1 {
+		title += " · " + count(len(open), "finding")
+	}
+	suggestions := map[int]bool{}
+	for _, f := range open {
+		if f.Suggestion >= 0 {
+			suggestions[f.Suggestion] = true
+		}
+	}
+	if len(suggestions) > 0 {
+		title += " · " + count(len(suggestions), "suggestion")
+	}
+	return title
+}
+
+// summary lists what was found, and what was not looked at.
+func (d *decision) summary(open []*finding) string {
+	var blocks []block
+	add := func(text string) { blocks = append(blocks, block{text: text}) }
+	if d.NotAnalysed != "" {
+		add("This head was not analysed: " + codeSpan(d.NotAnalysed) + ".")
+	}
+	for _, i := range d.group(open) {
+		for _, p := range paragraphs(i.findings, title) {
+			all := linesOfAll(p.findings)
+			where := ""
+			if p.findings[0].NewFile == nil {
+				where = "(" + d.place(p.findings[0].Path, all[0].Hull(all[len(all)-1]), linesList(all)) + ")"
+			}
+			text := "- " + sentences(bold(p.title), where, p.why, d.pages(p.findings))
+			if i.first().config != nil {
+				text = "- " + sentences(bold(p.title), where) + "\n" + indent(configProblems(i))
+			}
+			add(text)
+		}
+	}
+	if len(open) == 0 && d.NotAnalysed == "" {
+		switch n := len(d.Head.Dockerfiles); {
+		case n > 0:
+			add("Looked at " + count(n, "Dockerfile") + ": nothing to say.")
+		case d.changesConfig():
+			add("The configuration can be used.")
+		default:
+			add("No file that decides a build is changed.")
+		}
+	}
+	if others := d.others(); others > 0 {
+		add(fmt.Sprintf("%s on lines that this pull request does not touch.", count(others, "more finding")))
+	}
+	if d.Truncated {
+		add("The repository has more files than GitHub lists at once: only the files of the diff were looked at.")
+	}
+	if text := problems(d.Head.Errors, codeSpan); text != "" {
+		add("Could not be read:\n\n" + text)
+	}
+	if text := problems(d.Head.Skipped, words); text != "" {
+		add("Not looked at:\n\n" + text)
+	}
+	for _, line := range d.standingConfigLines() {
+		add(line)
+	}
+	return strings.TrimSpace(assemble(blocks, ""))
+}
+
+// others counts the findings of changed files that the pull request did not touch.
+func (d *decision) others() int {
+	n := 0
+	open := d.open()
+	for _, f := range d.findings {
+		if f.other && !slices.Contains(open, f) {
+			n++
+		}
+	}
+	return n
+}
+
+func problems(list []analysis.Problem, write func(string) string) string {
+	var lines []string
+	for n, p := range list {
+		if n == maxListed {
+			lines = append(lines, fmt.Sprintf("- and %d more", len(list)-n))
+			break
+		}
+		where := codeSpan(p.Path)
+		if p.Line > 0 {
+			where += fmt.Sprintf(", line %d", p.Line)
+		}
+		lines = append(lines, "- "+where+": "+write(p.Message))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }
+
+// annotations show on the files what no comment shows.
+func (d *decision) annotations(open []*finding, review *NewReview, conclusion string) []Annotation {
+	var all []Annotation
+	for _, f := range open {
+		if d.hasComment(f, review) || f.NewFile != nil || len(all) == maxAnnotations {
+			continue
+		}
+		a := Annotation{
+			Path: f.Path, First: f.Lines.First, Last: f.Lines.Last, Level: "warning",
+			Title:   plain(f.Title),
+			Message: strings.Join(strings.Fields(plain(f.Why)+" "+plain(f.Advice)), " "),
+		}
+		if f.config != nil {
+			a.Message = f.config.Message
+			if len(f.config.Allowed) > 0 {
+				a.Message += "; allowed: " + strings.Join(f.config.Allowed, ", ")
+			}
+			a.Message = withoutMentions(visible(a.Message))
+		}
+		switch {
+		case f.Severity == config.SeverityInfo:
+			a.Level = "notice"
+		case conclusion == "failure" && f.Severity == config.SeverityError:
+			a.Level = "failure"
+		}
+		if a.Message == "" {
+			a.Message = a.Title
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// hasComment says whether a comment on the lines says a finding, or will.
+func (d *decision) hasComment(f *finding, review *NewReview) bool {
+	for _, c := range d.comments {
+		i := c.mark.Items[0]
+		if c.Line > 0 && !i.Settled && (slices.Contains(i.IDs, f.id) || slices.Contains(i.IDs, f.group)) {
+			return true
+		}
+	}
+	if review == nil {
+		return false
+	}
+	for _, c := range review.Comments {
+		if m, ok := d.Marks.open(d.Ref, c.Body); ok && (slices.Contains(m.Items[0].IDs, f.id) || slices.Contains(m.Items[0].IDs, f.group)) {
+			return true
+		}
+	}
+	return false
+}
+
+// runDigest names a check run by all that it says, so that an equal one is not made twice.
+func runDigest(ref Ref, run CheckRun) string {
+	return "hitrate:" + digest(fmt.Sprint(ref.Number), run.Head, run.Conclusion, run.Title, run.Summary, fmt.Sprint(run.Annotations))
+}

@@ -1,0 +1,537 @@
+package review
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// maxComments is the most inline comments of one review, whatever is configured: GitHub is known to
+// fail above it.
+const maxComments = 30
+
+// placed is an item with the place where it is said.
+type placed struct {
+	*item  // nil where no finding is open any more
+	in     place
+	lead   bool
+	at     source.Lines // inline
+	note   markItem     // of an item that was said before
+	hidden bool         // nothing about it stands in the body: its comment says it, or somebody deleted that
+	// outdated: it was said inline, on lines that are no more; the body says it now.
+	outdated bool
+}
+
+// newReview writes a review of fresh items, and decides what goes inline.
+func (d *decision) newReview(fresh []*item) *NewReview {
+	all := make([]placed, len(fresh))
+	most := min(d.Config.Review.MaxComments, maxComments)
+	r := &NewReview{Commit: d.PullRequest.Head}
+	for n, i := range fresh {
+		p := placed{item: i, in: inBody, lead: n == 0}
+		at, fits := d.inlineAt(i)
+		switch {
+		case i.isFolded():
+			p.in, p.lead = folded, false
+		case fits && len(r.Comments) < most:
+			body := d.sealedComment(p, true)
+			if utf8.RuneCountInString(body) <= maxBody {
+				p.in, p.at = inline, at
+				r.Comments = append(r.Comments, commentAt(i.first().Path, at, body))
+			}
+		}
+		all[n] = p
+	}
+	slices.SortStableFunc(r.Comments, func(a, b Comment) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Start, b.Start))
+	})
+	r.Body = d.body(all, d.PullRequest.Head)
+	return r
+}
+
+func commentAt(path string, at source.Lines, body string) Comment {
+	c := Comment{Path: path, Line: at.Last, Body: body}
+	if at.First < at.Last {
+		c.Start = at.First
+	}
+	return c
+}
+
+// inlineAt says where a comment on an item can stand.
+func (d *decision) inlineAt(i *item) (source.Lines, bool) {
+	first := i.first()
+	diff, changes := d.diffs[first.Path]
+	if !changes || first.NewFile != nil {
+		return source.Lines{}, false
+	}
+	at, fits := i.lines(), false
+	if i.suggestion != nil && d.suggestable(i.suggestion) {
+		fits = diff.Anchor(at)
+	} else {
+		// Words stand at all lines only where these follow each other; else at the first that the diff shows.
+		if i.suggestion == nil && !contiguous(linesOfAll(i.findings)) {
+			at = first.Lines
+		}
+		at, fits = diff.CommentLines(at)
+		for _, f := range i.findings {
+			if !fits {
+				at, fits = diff.CommentLines(f.Lines)
+			}
+		}
+	}
+	return at, fits && (d.Allowed == nil || d.Allowed[CommentKey{first.Path, at.Last}])
+}
+
+func contiguous(lines []source.Lines) bool {
+	for n := 1; n < len(lines); n++ {
+		if lines[n].First > lines[n-1].Last+1 {
+			return false
+		}
+	}
+	return true
+}
+
+// sealedComment writes a comment with its mark.
+func (d *decision) sealedComment(p placed, suggest bool) string {
+	suggest = suggest && p.suggestion != nil && d.suggestable(p.suggestion)
+	m := mark{Items: []markItem{d.markItem(p)}}
+	if !suggest {
+		m.Items[0].Anchor = nil
+	}
+	m.shorten()
+	return d.comment(p.item, p.lead, suggest) + "\n\n" + d.Marks.seal(d.Ref, m)
+}
+
+func (d *decision) markItem(p placed) markItem {
+	first := p.first()
+	m := markItem{
+		IDs: itemIDs(p.findings), Path: first.Path, Problem: first.problem, In: p.in, Lead: p.lead,
+		Title: first.Title, Done: first.Done,
+	}
+	if p.outdated {
+		m.In = inline
+	}
+	if first.Dockerfile != first.Path {
+		m.Dockerfile = first.Dockerfile
+	}
+	if p.suggestion != nil {
+		m.Fix = hashLines(p.suggestion.Replacement)
+		if file := d.files[first.Path]; file != nil {
+			m.Anchor = hashLines(linesOf(file, p.suggestion.Lines))
+		}
+	}
+	return m
+}
+
+// block is a paragraph of a body, or several that belong together.
+type block struct {
+	text  string
+	short string // what stands for it where it is too long; "" for nothing
+}
+
+// body writes the body of a review, with its mark at the end.
+func (d *decision) body(all []placed, head string) string {
+	m := mark{Head: head}
+	var blocks []block
+	blocks = append(blocks, d.settledBlocks(all)...)
+	var sections, files, folds []placed
+	for _, p := range all {
+		if p.item == nil {
+			m.Items = append(m.Items, p.note)
+			continue
+		}
+		m.Items = append(m.Items, d.markItem(p))
+		switch {
+		case p.in == folded:
+			folds = append(folds, p)
+		case p.in == inline && p.lead:
+			blocks = append(blocks, block{text: opening(p.item)})
+		case p.in == inline || p.hidden:
+		case p.first().NewFile != nil:
+			files = append(files, p)
+		default:
+			sections = append(sections, p)
+		}
+	}
+	blocks = append(blocks, d.sectionBlocks(sections)...)
+	for _, p := range files {
+		blocks = append(blocks, d.newFileBlock(p.item))
+	}
+	blocks = append(blocks, d.foldedBlock(folds)...)
+	if len(blocks) == 0 {
+		if slices.ContainsFunc(all, func(p placed) bool { return p.item != nil }) {
+			blocks = append(blocks, block{text: "What is left to say stands in the comments on the lines."})
+		} else {
+			blocks = append(blocks, block{text: "Nothing is left to say: this pull request no longer touches what this was about."})
+		}
+	}
+	for _, line := range d.standingConfigLines() {
+		blocks = append(blocks, block{text: line})
+	}
+	m.shorten()
+	return assemble(blocks, d.Marks.seal(d.Ref, m))
+}
+
+// settledBlocks say what became of what was said before.
+func (d *decision) settledBlocks(all []placed) []block {
+	var blocks []block
+	for _, p := range all {
+		switch {
+		case p.item != nil || p.note.In == folded || len(p.note.Title) == 0:
+		case p.note.Accepted && len(p.note.Done) > 0:
+			blocks = append(blocks, block{text: bold(markdown(p.note.Done)) + " (The next build runs " + d.nextBuild(p.note) + " once.)"})
+		default:
+			blocks = append(blocks, block{text: "~~" + markdown(p.note.Title) + "~~ Settled."})
+		}
+	}
+	return blocks
+}
+
+func (d *decision) nextBuild(i markItem) string {
+	line := 0
+	if i.Fix != nil {
+		line = i.Fix.find(d.Texts[i.Path])
+	}
+	if line == 0 {
+		return "what changed"
+	}
+	if d.stepsBefore(i.Path, line) {
+		return fmt.Sprintf("the steps from line %d on", line)
+	}
+	return "all steps"
+}
+
+// byFile puts items of one file next to each other, in the order of their first.
+func byFile(items []placed) [][]placed {
+	var files [][]placed
+	for _, p := range items {
+		at := slices.IndexFunc(files, func(f []placed) bool { return f[0].first().Path == p.first().Path })
+		if at < 0 {
+			files = append(files, nil)
+			at = len(files) - 1
+		}
+		files[at] = append(files[at], p)
+	}
+	return files
+}
+
+func suggestionsOf(items []placed) []*analysis.Suggestion {
+	var all []*analysis.Suggestion
+	for _, p := range items {
+		if p.suggestion != nil {
+			all = append(all, p.suggestion)
+		}
+	}
+	return all
+}
+
+// sectionBlocks writes items with the edits of each file behind them.
+func (d *decision) sectionBlocks(items []placed) []block {
+	var blocks []block
+	for _, file := range byFile(items) {
+		for _, p := range file {
+			blocks = append(blocks, block{text: d.section(p.item)})
+		}
+		suggestions := suggestionsOf(file)
+		if len(suggestions) == 0 {
+			continue
+		}
+		path := file[0].first().Path
+		folds, edit := d.edit(path, suggestions)
+		if !folds {
+			blocks = append(blocks, block{text: edit})
+			continue
+		}
+		b := block{text: fold("The edit", edit+"\n\n"+d.checkedAll(suggestions))}
+		if command := fixCommand(path); command != "" {
+			b.short = "Run " + command + " for the edit."
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+// checkedAll is checked for the edits of one file together.
+func (d *decision) checkedAll(suggestions []*analysis.Suggestion) string {
+	together := analysis.Suggestion{Path: suggestions[0].Path, Lines: suggestions[0].Lines}
+	seen := map[string]bool{}
+	for _, s := range suggestions {
+		together.Lines = together.Lines.Hull(s.Lines)
+		for _, n := range s.Notes {
+			if text := markdown(n); !seen[text] {
+				seen[text] = true
+				together.Notes = append(together.Notes, n)
+			}
+		}
+	}
+	return d.checked(&together)
+}
+
+// newFileBlock writes what a missing file would settle, with its text.
+func (d *decision) newFileBlock(i *item) block {
+	f := i.first()
+	head := sentences(markdown(f.Title), markdown(f.Why), markdown(f.Advice))
+	pages := d.pages(i.findings)
+	b := block{text: sentences(head, pages), short: sentences(head, pages)}
+	if !printable(f.NewFile.Text, "") || len(f.NewFile.Text) > maxEdit {
+		return b
+	}
+	inside := fence("", strings.TrimSuffix(f.NewFile.Text, "\n"))
+	if link := d.newFileLink(f.NewFile.Path); link != "" {
+		inside += "\n\n" + link
+	}
+	b.text = sentences(head, "One that fits:", pages) + "\n" + fold(htmlCode(f.NewFile.Path), inside)
+	return b
+}
+
+// newFileLink leads to GitHub's page for a new file on the pull request's branch; "" where that is in
+// another repository.
+func (d *decision) newFileLink(path string) string {
+	if d.PullRequest.RepositoryURL == "" || d.PullRequest.HeadRef == "" {
+		return ""
+	}
+	return fmt.Sprintf("[Create it on this branch](%s/new/%s?filename=%s)",
+		d.PullRequest.RepositoryURL, linkTarget(d.PullRequest.HeadRef), strings.ReplaceAll(linkTarget(path), "/", "%2F"))
+}
+
+// foldedBlock lists what stands in files that the pull request changes, on lines that it does not.
+func (d *decision) foldedBlock(items []placed) []block {
+	if len(items) == 0 {
+		return nil
+	}
+	number := 0
+	var parts []string
+	for _, file := range byFile(items) {
+		for _, p := range file {
+			number += len(p.findings)
+			if p.first().NewFile != nil {
+				parts = append(parts, sentences(markdown(p.first().Title), markdown(p.first().Why), markdown(p.first().Advice), d.pages(p.findings)))
+				continue
+			}
+			parts = append(parts, d.section(p.item))
+		}
+		if suggestions := suggestionsOf(file); len(suggestions) > 0 {
+			_, edit := d.edit(file[0].first().Path, suggestions)
+			parts = append(parts, edit+"\n\n"+d.checkedAll(suggestions))
+		}
+	}
+	summary := count(number, "finding") + " on lines that this pull request does not touch"
+	b := block{text: fold(summary, strings.Join(parts, "\n\n"))}
+	var files []string
+	for _, file := range byFile(items) {
+		if command := fixCommand(file[0].first().Path); command != "" && len(files) < 10 {
+			files = append(files, command)
+		}
+	}
+	if len(files) > 0 {
+		b.short = summary + ": " + strings.Join(files, ", ")
+	}
+	return []block{b}
+}
+
+func fold(summary, inside string) string {
+	return "<details><summary>" + summary + "</summary>\n\n" + inside + "\n</details>"
+}
+
+// htmlCode writes text of the pull request inside a summary, where there is no Markdown.
+func htmlCode(s string) string {
+	replaced := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(withoutMentions(visible(s)))
+	return "<code>" + replaced + "</code>"
+}
+
+// assemble joins blocks as far as a body holds them: never a part of one, and it says what is missing.
+func assemble(blocks []block, seal string) string {
+	const trailer = "There is more than fits here: run `hitrate check` for the rest."
+	room := maxBody - utf8.RuneCountInString(seal) - utf8.RuneCountInString(trailer) - 4
+	var parts []string
+	cut := false
+	for _, b := range blocks {
+		for _, text := range []string{b.text, b.short} {
+			if size := utf8.RuneCountInString(text) + 2; text != "" && size <= room {
+				parts = append(parts, text)
+				room -= size
+				break
+			}
+			cut = cut || text == b.text
+		}
+	}
+	if cut {
+		parts = append(parts, trailer)
+	}
+	return strings.Join(append(parts, seal), "\n\n")
+}
+
+// reviewUpdates are the new bodies of our reviews, so that each stays current. extra is what came up
+// for a head that is reviewed already; it joins the body of that review.
+func (d *decision) reviewUpdates(extra []*item, reviewed bool) []BodyUpdate {
+	var updates []BodyUpdate
+	for n, r := range d.reviews {
+		all, known := d.replace(r)
+		if !known {
+			continue
+		}
+		last := !slices.ContainsFunc(d.reviews[n+1:], func(o ours) bool { return o.mark.Head == d.PullRequest.Head })
+		if reviewed && last && r.mark.Head == d.PullRequest.Head {
+			for _, i := range extra {
+				p := placed{item: i, in: inBody}
+				if i.isFolded() {
+					p.in = folded
+				}
+				all = append(all, p)
+			}
+		}
+		body := d.body(all, r.mark.Head)
+		if sameText(body, r.Body) {
+			continue
+		}
+		updates = append(updates, BodyUpdate{r.ID, body})
+	}
+	return updates
+}
+
+// sameText compares as GitHub may give a text back.
+func sameText(a, b string) bool {
+	clean := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+	return clean(a) == clean(b)
+}
+
+// replace says where the items of one of our reviews stand now. known is false where a file that it
+// speaks of could not be looked at: then the review stays as it is.
+func (d *decision) replace(r ours) (all []placed, known bool) {
+	for _, note := range r.mark.Items {
+		if note.Settled {
+			all = append(all, placed{note: note})
+			continue
+		}
+		open, known := d.openOf(note)
+		if !known {
+			return nil, false
+		}
+		if len(open) == 0 {
+			note.Settled = true
+			note.Accepted = note.Fix != nil && note.Fix.find(d.Texts[note.Path]) > 0
+			all = append(all, placed{note: note})
+			continue
+		}
+		if d.withdrawn(open) {
+			continue
+		}
+		for _, i := range d.group(open) {
+			p := placed{item: i, in: note.In, lead: note.Lead}
+			if note.In == inline {
+				if comment, ok := d.commentOf(note); !ok {
+					p.hidden = true // somebody deleted it
+				} else if comment.Line == 0 {
+					p.in, p.outdated = inBody, true
+				}
+			}
+			all = append(all, p)
+			note.Lead = false
+		}
+	}
+	return all, true
+}
+
+// openOf returns the findings of an item that are still there; known is false where that could not
+// be seen.
+func (d *decision) openOf(note markItem) (open []*finding, known bool) {
+	for _, f := range d.findings {
+		if slices.Contains(note.IDs, f.id) || slices.Contains(note.IDs, f.group) {
+			open = append(open, f)
+		}
+	}
+	if len(open) > 0 || note.Problem {
+		return open, true
+	}
+	return nil, !d.unknown[note.Path] && !d.unknown[note.Dockerfile]
+}
+
+// withdrawn says that the pull request has nothing to do with the findings any more.
+func (d *decision) withdrawn(open []*finding) bool {
+	return !slices.ContainsFunc(open, func(f *finding) bool { return f.inScope || f.other })
+}
+
+// commentOf finds the comment that says an item.
+func (d *decision) commentOf(note markItem) (Posted, bool) {
+	for _, c := range slices.Backward(d.comments) {
+		if slices.ContainsFunc(c.mark.Items[0].IDs, func(id string) bool { return slices.Contains(note.IDs, id) }) {
+			return c.Posted, true
+		}
+	}
+	return Posted{}, false
+}
+
+// settleComments says what becomes of our comments: those whose findings are gone are deleted, or
+// say so where somebody answered; the others show the edit that fits now.
+func (d *decision) settleComments(fresh []*item, posting bool) (updates []BodyUpdate, deletes []int64) {
+	again := map[*finding]bool{}
+	if posting {
+		for _, i := range fresh {
+			for _, f := range i.findings {
+				again[f] = true
+			}
+		}
+	}
+	for _, c := range d.comments {
+		note := c.mark.Items[0]
+		open, known := d.openOf(note)
+		if note.Settled || !known {
+			continue
+		}
+		end := ""
+		switch {
+		case len(open) == 0:
+			end = "Settled."
+		case d.withdrawn(open):
+			end = "This pull request no longer touches it."
+		case !slices.ContainsFunc(open, func(f *finding) bool { return !again[f] }):
+			end = "Said again in a newer comment, with the edit that fits now."
+		}
+		switch {
+		case end != "" && !d.answered[c.ID]:
+			deletes = append(deletes, c.ID)
+		case end != "":
+			note.Settled = true
+			title := note.Title
+			if len(title) == 0 {
+				title = rules.Text{{Words: "What stood here."}}
+			}
+			body := bold(end) + " ~~" + markdown(title) + "~~"
+			updates = append(updates, BodyUpdate{c.ID, body + "\n\n" + d.Marks.seal(d.Ref, mark{Items: []markItem{note}})})
+		case c.Line > 0:
+			if body, ok := d.currentComment(c, open); ok {
+				updates = append(updates, BodyUpdate{c.ID, body})
+			}
+		}
+	}
+	return updates, deletes
+}
+
+// currentComment writes a comment that still stands as it should read now; ok is false where it reads so.
+func (d *decision) currentComment(c ours, open []*finding) (body string, ok bool) {
+	note := c.mark.Items[0]
+	i := d.group(open)[0]
+	p := placed{item: i, in: inline, lead: note.Lead}
+	suggest := false
+	if i.suggestion != nil {
+		file := d.files[i.first().Path]
+		// The comment may have moved, but it still replaces the lines that it was made for.
+		suggest = file != nil && note.Anchor != nil && i.suggestion.Lines.Last == c.Line &&
+			*note.Anchor == deref(hashLines(linesOf(file, i.suggestion.Lines)))
+	}
+	body = d.sealedComment(p, suggest)
+	return body, !sameText(body, c.Body) && utf8.RuneCountInString(body) <= maxBody
+}
+
+func deref(h *lineHash) lineHash {
+	if h == nil {
+		return lineHash{}
+	}
+	return *h
+}

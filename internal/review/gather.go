@@ -1,0 +1,431 @@
+package review
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+)
+
+// maxBlob is the most bytes of a file that is read.
+const maxBlob = 1 << 20
+
+// gatherer reads what Decide needs, for one look at a pull request.
+type gatherer struct {
+	host    Host
+	analyze analysis.Func
+	s       Situation
+	trees   map[string]tree // by commit
+
+	mu     sync.Mutex        // reports may read files concurrently
+	blobs  map[string][]byte // by object
+	failed error             // the first error of the host while a report was made
+}
+
+type tree struct {
+	entries   []buildcontext.Entry
+	truncated bool
+}
+
+func (t tree) find(p string) (buildcontext.Entry, bool) {
+	for _, e := range t.entries {
+		if e.Path == p {
+			return e, true
+		}
+	}
+	return buildcontext.Entry{}, false
+}
+
+func newGatherer(host Host, analyze analysis.Func, marks Marks, ref Ref, pull PullRequest) *gatherer {
+	return &gatherer{
+		host: host, analyze: analyze,
+		s:     Situation{Ref: ref, PullRequest: pull, Marks: marks},
+		trees: map[string]tree{}, blobs: map[string][]byte{},
+	}
+}
+
+// configure reads the changed files and the configuration that holds: the organisation's and the base
+// branch's, never the head's, which is only checked.
+func (g *gatherer) configure(ctx context.Context) error {
+	var err error
+	if g.s.Changed, err = g.host.ChangedFiles(ctx); err != nil {
+		return fmt.Errorf("list changed files: %w", err)
+	}
+	if g.s.Login, err = g.host.Login(ctx); err != nil {
+		return fmt.Errorf("read own login: %w", err)
+	}
+	base, err := g.tree(ctx, g.s.PullRequest.Base)
+	if err != nil {
+		return err
+	}
+	var organisation, repository *config.Layer
+	data, ok, err := g.host.OrganisationFile(ctx, config.RepositoryPath)
+	if err != nil {
+		return fmt.Errorf("read the organisation's configuration: %w", err)
+	}
+	if ok {
+		if organisation = g.layer(OfOrganisation, data); organisation != nil {
+			organisation.Origin = config.OriginOrganisation
+		}
+	}
+	baseObject := ""
+	if e, ok := base.find(config.RepositoryPath); ok {
+		data, err := g.blob(ctx, e)
+		if err := g.hostError(err); err != nil {
+			return err
+		}
+		if err != nil {
+			g.problem(OfBase, config.Error{Path: config.RepositoryPath, Line: 1, Column: 1, Message: "the file cannot be read: it is " + err.Error()})
+		} else {
+			repository = g.layer(OfBase, data)
+		}
+		baseObject = e.Object
+	}
+	g.s.Config = config.Effective(organisation, repository)
+	return g.checkHeadConfig(ctx, baseObject)
+}
+
+// checkHeadConfig reads the configuration that the pull request brings, to say what is wrong with it.
+func (g *gatherer) checkHeadConfig(ctx context.Context, baseObject string) error {
+	at := slices.IndexFunc(g.s.Changed, func(f ChangedFile) bool { return f.Path == config.RepositoryPath })
+	if at < 0 || g.s.Changed[at].Status == "removed" || g.s.Changed[at].Object == baseObject {
+		return nil
+	}
+	data, err := g.blob(ctx, buildcontext.Entry{Path: config.RepositoryPath, Object: g.s.Changed[at].Object})
+	if err := g.hostError(err); err != nil {
+		return err
+	}
+	// What the pull request brings takes the place of what the base has, so that is not said too.
+	g.s.ConfigProblems = slices.DeleteFunc(g.s.ConfigProblems, func(p ConfigProblem) bool { return p.Origin == OfBase })
+	if err != nil {
+		g.problem(OfPullRequest, config.Error{Path: config.RepositoryPath, Line: 1, Column: 1, Message: "the file cannot be read: it is " + err.Error()})
+		return nil
+	}
+	g.layer(OfPullRequest, data)
+	return nil
+}
+
+func (g *gatherer) problem(origin Origin, e config.Error) {
+	g.s.ConfigProblems = append(g.s.ConfigProblems, ConfigProblem{origin, e})
+}
+
+// layer reads one configuration file; nil where it cannot be used, with the problems noted.
+func (g *gatherer) layer(origin Origin, data []byte) *config.Layer {
+	var schemas []config.RuleSchema
+	for _, r := range rules.All() {
+		schemas = append(schemas, config.RuleSchema{ID: r.ID, Title: r.Title, Settings: r.Settings})
+	}
+	layer, err := config.Parse(config.RepositoryPath, data, schemas)
+	if err == nil {
+		return layer
+	}
+	var all config.Errors
+	if !errors.As(err, &all) {
+		all = config.Errors{{Path: config.RepositoryPath, Line: 1, Column: 1, Message: err.Error()}}
+	}
+	for _, e := range all {
+		g.problem(origin, *e)
+	}
+	return nil
+}
+
+// gather reads the trees and makes the reports.
+func (g *gatherer) gather(ctx context.Context) error {
+	earlier, err := g.host.Reviews(ctx)
+	if err != nil {
+		return fmt.Errorf("list reviews: %w", err)
+	}
+	said := SaidPaths(g.s.Ref, g.s.Marks, g.s.Login, earlier)
+	if g.touchesBuild() || len(said) > 0 {
+		if err := g.reports(ctx, said); err != nil {
+			return err
+		}
+	}
+	// What stands on the pull request is read last, right before it is decided what to add.
+	if g.s.Reviews, err = g.host.Reviews(ctx); err != nil {
+		return fmt.Errorf("list reviews: %w", err)
+	}
+	if g.s.Comments, err = g.host.Comments(ctx); err != nil {
+		return fmt.Errorf("list comments: %w", err)
+	}
+	return nil
+}
+
+// touchesBuild says whether a changed path could decide a build, by its name alone: it keeps pull
+// requests that have nothing to do with one from costing requests.
+func (g *gatherer) touchesBuild() bool {
+	for _, f := range g.s.Changed {
+		for _, p := range []string{f.Path, f.Previous} {
+			if p != "" && (g.s.Config.MatchesDockerfile(p) || strings.HasSuffix(p, ".dockerignore") || manifestName(p)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// manifestName says whether a path could be a file that an install reads.
+func manifestName(p string) bool {
+	switch name := path.Base(p); name {
+	case "Pipfile", "Gemfile", "package.json", "package-lock.json", "npm-shrinkwrap.json", "composer.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "setup.py", "setup.cfg":
+		return true
+	default:
+		switch path.Ext(name) {
+		case ".txt", ".in", ".toml", ".lock", ".lockb", ".mod", ".sum", ".pip":
+			return true
+		case ".yml", ".yaml":
+			return strings.Contains(name, "env") || strings.Contains(name, "conda")
+		case "":
+			return strings.Contains(strings.ToLower(p), "requirement")
+		}
+	}
+	return false
+}
+
+// reports looks at the head, and at the merge base where the head has something.
+func (g *gatherer) reports(ctx context.Context, said []string) error {
+	head, err := g.tree(ctx, g.s.PullRequest.Head)
+	if err != nil {
+		return err
+	}
+	changed := slices.Clone(said)
+	for _, f := range g.s.Changed {
+		changed = append(changed, f.Path)
+		if f.Previous != "" {
+			changed = append(changed, f.Previous)
+		}
+	}
+	slices.Sort(changed)
+	request := analysis.Request{Config: g.s.Config, Tree: head.entries, Changed: slices.Compact(changed)}
+	if head.truncated {
+		g.s.Truncated = true
+		request.Tree = withChanged(head.entries, g.s.Changed)
+		request.Dockerfiles = []string{}
+		for _, e := range request.Tree {
+			if slices.Contains(request.Changed, e.Path) && g.s.Config.MatchesDockerfile(e.Path) {
+				request.Dockerfiles = append(request.Dockerfiles, e.Path)
+			}
+		}
+	}
+	report, err := g.complete(ctx, request)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case g.failed != nil:
+		return g.failed
+	case err != nil:
+		g.s.NotAnalysed = err.Error()
+		return nil
+	}
+	g.s.Head = report
+	if err := g.base(ctx); err != nil {
+		return err
+	}
+	return g.texts(ctx, head, said)
+}
+
+// withChanged adds the files of the diff to a tree that GitHub cut off.
+func withChanged(entries []buildcontext.Entry, changed []ChangedFile) []buildcontext.Entry {
+	all := slices.Clone(entries)
+	for _, f := range changed {
+		listed := slices.ContainsFunc(entries, func(e buildcontext.Entry) bool { return e.Path == f.Path })
+		if f.Status != "removed" && f.Object != "" && !listed {
+			all = append(all, buildcontext.Entry{Path: f.Path, Mode: "100644", Object: f.Object})
+		}
+	}
+	return all
+}
+
+// base makes the report of the merge base, for the same Dockerfiles.
+func (g *gatherer) base(ctx context.Context) error {
+	if len(g.s.Head.Findings) == 0 && len(g.s.Head.Errors) == 0 {
+		return nil
+	}
+	pull := g.s.PullRequest
+	commit, err := g.host.MergeBase(ctx, pull.Base, pull.Head)
+	if err != nil {
+		return fmt.Errorf("find merge base: %w", err)
+	}
+	base, err := g.tree(ctx, commit)
+	if err != nil {
+		return err
+	}
+	before := map[string]string{}
+	for _, f := range g.s.Changed {
+		if f.Status == "renamed" {
+			before[f.Path] = f.Previous
+		}
+	}
+	dockerfiles := map[string]bool{}
+	add := func(p string) {
+		if old, ok := before[p]; ok {
+			p = old
+		}
+		if _, ok := base.find(p); ok {
+			dockerfiles[p] = true
+		}
+	}
+	for _, f := range g.s.Head.Dockerfiles {
+		add(f.Path)
+	}
+	for _, p := range g.s.Head.Errors {
+		if g.s.Config.MatchesDockerfile(p.Path) {
+			add(p.Path)
+		}
+	}
+	if len(dockerfiles) == 0 {
+		g.s.Base = &analysis.Report{}
+		return g.baseTexts(ctx, base)
+	}
+	report, err := g.complete(ctx, analysis.Request{
+		Config: g.s.Config, Tree: base.entries, Dockerfiles: slices.Sorted(maps.Keys(dockerfiles)), WithoutFixes: true,
+	})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case g.failed != nil:
+		return g.failed
+	case err == nil && !base.truncated:
+		g.s.Base = &report
+	}
+	return g.baseTexts(ctx, base)
+}
+
+// baseTexts reads the old text of changed files for which GitHub gives no patch, where the report
+// speaks of them.
+func (g *gatherer) baseTexts(ctx context.Context, base tree) error {
+	spoken := map[string]bool{}
+	for _, f := range g.s.Head.Findings {
+		spoken[f.Path] = true
+	}
+	g.s.BaseTexts = map[string][]byte{}
+	for _, f := range g.s.Changed {
+		if f.HasPatch || !spoken[f.Path] {
+			continue
+		}
+		old := f.Path
+		if f.Previous != "" {
+			old = f.Previous
+		}
+		if e, ok := base.find(old); ok {
+			data, err := g.blob(ctx, e)
+			if err := g.hostError(err); err != nil {
+				return err
+			}
+			if err == nil {
+				g.s.BaseTexts[f.Path] = data
+			}
+		}
+	}
+	return nil
+}
+
+// texts keeps the head's files that the report or our earlier reviews speak of.
+func (g *gatherer) texts(ctx context.Context, head tree, said []string) error {
+	wanted := map[string]bool{}
+	for _, p := range said {
+		wanted[p] = true
+	}
+	for _, f := range g.s.Head.Findings {
+		wanted[f.Path] = true
+	}
+	g.s.Texts = map[string][]byte{}
+	for _, e := range head.entries {
+		if !wanted[e.Path] {
+			continue
+		}
+		data, err := g.blob(ctx, e)
+		if err := g.hostError(err); err != nil {
+			return err
+		}
+		if err == nil {
+			g.s.Texts[e.Path] = data
+		}
+	}
+	return nil
+}
+
+func (g *gatherer) complete(ctx context.Context, request analysis.Request) (analysis.Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return analysis.Complete(ctx, g.analyze, request, func(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
+		data, err := g.blob(ctx, e)
+		if failure := g.hostError(err); failure != nil {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.failed == nil {
+				g.failed = failure
+			}
+			cancel() // nothing is worth finishing
+		}
+		return data, err
+	})
+}
+
+func (g *gatherer) tree(ctx context.Context, commit string) (tree, error) {
+	if t, ok := g.trees[commit]; ok {
+		return t, nil
+	}
+	entries, truncated, err := g.host.Tree(ctx, commit)
+	if err != nil {
+		return tree{}, fmt.Errorf("read tree of %s: %w", commit, err)
+	}
+	t := tree{entries, truncated}
+	g.trees[commit] = t
+	return t, nil
+}
+
+// unreadableError says why the text of a file is not had: no fault of the host.
+type unreadableError string
+
+func (e unreadableError) Error() string { return string(e) }
+
+// blob reads the text of a file.
+func (g *gatherer) blob(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
+	switch {
+	case e.Mode == "120000":
+		return nil, unreadableError("a symbolic link")
+	case e.Mode == "160000":
+		return nil, unreadableError("a submodule")
+	case e.Size > maxBlob:
+		return nil, unreadableError("larger than 1 MB")
+	}
+	g.mu.Lock()
+	data, ok := g.blobs[e.Object]
+	g.mu.Unlock()
+	if !ok {
+		var err error
+		if data, err = g.host.Blob(ctx, e.Object); err != nil {
+			return nil, fmt.Errorf("read blob of %s: %w", e.Path, err)
+		}
+		g.mu.Lock()
+		g.blobs[e.Object] = data
+		g.mu.Unlock()
+	}
+	switch {
+	case len(data) > maxBlob:
+		return nil, unreadableError("larger than 1 MB")
+	case bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0: // as git decides it
+		return nil, unreadableError("binary")
+	}
+	return data, nil
+}
+
+// hostError is the error of a blob where the host failed, nil where the file cannot be read.
+func (g *gatherer) hostError(err error) error {
+	var unreadable unreadableError
+	if err == nil || errors.As(err, &unreadable) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,385 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// maxBody is the most characters of a body or comment. GitHub takes 65,536.
+const maxBody = 60_000
+
+// maxEdit is the most bytes of an edit that is shown; a longer one is made by the command.
+const maxEdit = 20_000
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// place writes a link to lines of a file at the head; "" lines for none. Without a repository's address
+// (a local review) there is no link.
+func (d *decision) place(path string, l source.Lines, lines string) string {
+	text := pathName(path)
+	if lines != "" {
+		text += ", " + lines
+	}
+	if d.PullRequest.RepositoryURL == "" {
+		return text
+	}
+	anchor := ""
+	if lines != "" {
+		anchor = fmt.Sprintf("#L%d", l.First)
+		if l.Last > l.First {
+			anchor += fmt.Sprintf("-L%d", l.Last)
+		}
+	}
+	return fmt.Sprintf("[%s](%s/blob/%s/%s%s)", text, d.PullRequest.RepositoryURL, d.PullRequest.Head, linkTarget(path), anchor)
+}
+
+// pages links the pages of the findings' rules.
+func (d *decision) pages(findings []*finding) string {
+	var links, seen []string
+	for _, f := range findings {
+		if f.problem || f.Rule == "" || slices.Contains(seen, f.Rule) {
+			continue
+		}
+		seen = append(seen, f.Rule)
+		links = append(links, fmt.Sprintf("[%s](%s/%s.md)", words(f.Rule), d.DocsURL, linkTarget(f.Rule)))
+	}
+	return strings.Join(links, " · ")
+}
+
+// joined is one sentence for the sentences of several findings: where they differ in their first piece
+// of code only, "`a`, `b` and `c` are not pinned."; ok is false where they do not.
+func joined(texts []rules.Text) (rules.Text, bool) {
+	if len(texts) == 1 {
+		return texts[0], true
+	}
+	const most = 8
+	var names []rules.Piece
+	tail := ""
+	for i, t := range texts {
+		if len(t) != 2 || t[0].Code == "" || t[0].Words != "" || t[1].Code != "" || !strings.HasPrefix(t[1].Words, " is ") || i > 0 && t[1].Words != tail {
+			return nil, false
+		}
+		tail = t[1].Words
+		if !slices.Contains(names, t[0]) {
+			names = append(names, t[0])
+		}
+	}
+	if len(names) == 1 {
+		return texts[0], true
+	}
+	more := max(0, len(names)-most)
+	names = names[:len(names)-more]
+	var out rules.Text
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1 && more == 0:
+			out = append(out, rules.Piece{Words: " and "})
+		default:
+			out = append(out, rules.Piece{Words: ", "})
+		}
+		out = append(out, name)
+	}
+	if more > 0 {
+		out = append(out, rules.Piece{Words: fmt.Sprintf(" and %d more", more)})
+	}
+	return append(out, rules.Piece{Words: " are " + strings.TrimPrefix(tail, " is ")}), true
+}
+
+// paragraph is what findings with the same words say together.
+type paragraph struct {
+	findings           []*finding
+	title, why, advice string // Markdown
+}
+
+// paragraphs joins findings with equal words; text picks the opening sentence (Title or Here).
+func paragraphs(findings []*finding, text func(*finding) rules.Text) []paragraph {
+	type group struct {
+		findings    []*finding
+		why, advice string
+	}
+	var groups []*group
+	for _, f := range findings {
+		why, advice := markdown(f.Why), markdown(f.Advice)
+		at := slices.IndexFunc(groups, func(g *group) bool {
+			one := g.findings[0]
+			if g.why != why || g.advice != advice || one.Rule != f.Rule || one.Path != f.Path {
+				return false
+			}
+			_, ok := joined([]rules.Text{text(one), text(f)})
+			return ok
+		})
+		if at < 0 {
+			groups = append(groups, &group{why: why, advice: advice})
+			at = len(groups) - 1
+		}
+		groups[at].findings = append(groups[at].findings, f)
+	}
+	out := make([]paragraph, len(groups))
+	for i, g := range groups {
+		texts := make([]rules.Text, len(g.findings))
+		for j, f := range g.findings {
+			texts[j] = text(f)
+		}
+		title, ok := joined(texts)
+		if !ok {
+			title = texts[0]
+		}
+		out[i] = paragraph{g.findings, markdown(title), g.why, g.advice}
+	}
+	return out
+}
+
+func title(f *finding) rules.Text { return f.Title }
+
+// here is the sentence for a comment on the lines, the title where a rule has none.
+func here(f *finding) rules.Text {
+	if len(f.Here) == 0 {
+		return f.Title
+	}
+	return f.Here
+}
+
+// linesOfAll returns the lines of findings, in the order of the file.
+func linesOfAll(findings []*finding) []source.Lines {
+	lines := make([]source.Lines, len(findings))
+	for i, f := range findings {
+		lines[i] = f.Lines
+	}
+	slices.SortFunc(lines, func(a, b source.Lines) int { return a.First - b.First })
+	return lines
+}
+
+// withheld says why there is no edit though there could be one.
+func withheld(findings []*finding) string {
+	for _, f := range findings {
+		if f.Withheld != "" {
+			return "No suggestion: " + words(strings.TrimSuffix(f.Withheld, ".")) + "."
+		}
+	}
+	return ""
+}
+
+// section writes an item in a body: its sentences with a link to the lines.
+func (d *decision) section(i *item) string {
+	if i.first().config != nil {
+		return d.configSection(i)
+	}
+	var out []string
+	for n, p := range paragraphs(i.findings, title) {
+		all := linesOfAll(p.findings)
+		lines := all[0].Hull(all[len(all)-1])
+		name := linesList(all)
+		if n == 0 && i.suggestion != nil {
+			lines, name = i.suggestion.Lines, linesName(i.suggestion.Lines)
+		}
+		rest := sentences(p.why, p.advice, withheld(p.findings), d.pages(p.findings))
+		colon := ":"
+		if rest == "" {
+			colon = "."
+		}
+		out = append(out, sentences(bold(strings.TrimSuffix(p.title, ".")), "("+d.place(p.findings[0].Path, lines, name)+")"+colon, rest))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// opening writes what the body says of an item that stands in a comment: its cause.
+func opening(i *item) string {
+	if i.first().config != nil {
+		return configOpening(i)
+	}
+	p := paragraphs(i.findings, title)[0]
+	return sentences(bold(p.title), p.why)
+}
+
+// comment writes an item for its lines. lead: its cause stands in the body.
+func (d *decision) comment(i *item, lead, suggest bool) string {
+	if i.first().config != nil {
+		return d.configComment(i)
+	}
+	if i.suggestion == nil {
+		var out []string
+		all := paragraphs(i.findings, here)
+		for _, p := range all {
+			why := p.why
+			if lead {
+				why = ""
+			}
+			opening := bold(p.title)
+			if len(p.findings) > 1 {
+				opening = bold(strings.TrimSuffix(p.title, ".")) + " (" + linesList(linesOfAll(p.findings)) + ")."
+			}
+			out = append(out, sentences(opening, why, p.advice, withheld(p.findings)))
+		}
+		return strings.Join(out, "\n\n") + trailing(d.pages(i.findings))
+	}
+	first := i.first()
+	why := markdown(first.Why)
+	if lead {
+		why = ""
+	}
+	head := sentences(bold(markdown(here(first))), why, markdown(first.Advice))
+	tail := sentences(d.alsoSettles(i), d.checked(i.suggestion), d.pages(i.findings))
+	if suggest {
+		return head + "\n" + fence("suggestion", i.suggestion.Replacement) + "\n" + tail
+	}
+	_, edit := d.edit(first.Path, []*analysis.Suggestion{i.suggestion})
+	return head + "\n\n" + edit + "\n\n" + tail
+}
+
+func trailing(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}
+
+// alsoSettles names what a suggestion settles besides its first finding, where no note speaks of it.
+func (d *decision) alsoSettles(i *item) string {
+	if len(i.suggestion.Notes) >= len(i.findings)-1 {
+		return ""
+	}
+	var rest []string
+	for _, f := range i.findings[1:] {
+		if f.Rule != i.first().Rule {
+			rest = append(rest, markdown(here(f)))
+		}
+	}
+	if len(rest) == 0 {
+		return ""
+	}
+	return "It settles as well: " + strings.Join(rest, " ")
+}
+
+// checked writes a suggestion's notes and what was proven of it.
+func (d *decision) checked(s *analysis.Suggestion) string {
+	var notes []string
+	for _, n := range s.Notes {
+		notes = append(notes, markdown(n))
+	}
+	return sentences(strings.Join(notes, " "),
+		"Checked: compiles with BuildKit, same image configuration, otherwise the same steps.",
+		"The first build after it runs "+d.runsOnce(s.Path, s.Lines.First)+" once.")
+}
+
+// runsOnce says which steps a change from a line on runs again.
+func (d *decision) runsOnce(path string, line int) string {
+	if d.stepsBefore(path, line) {
+		return fmt.Sprintf("the steps from line %d on", line)
+	}
+	return "everything"
+}
+
+// stepsBefore says whether any step stands above a line, or that is not known.
+func (d *decision) stepsBefore(path string, line int) bool {
+	file := d.files[path]
+	if file == nil {
+		return true
+	}
+	parsed, err := dockerfile.Parse(file)
+	if err != nil {
+		return true
+	}
+	for _, i := range parsed.Instructions {
+		switch i.Keyword {
+		case "RUN", "COPY", "ADD", "WORKDIR":
+			if file.LineFromOffset(i.Span.Start) < line {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// suggestable says whether GitHub commits a suggestion as it stands: the file has no CR, something
+// changes, and the text can be shown as it is.
+func (d *decision) suggestable(s *analysis.Suggestion) bool {
+	file := d.files[s.Path]
+	if file == nil || file.HasCR() || len(s.Replacement) > maxEdit || s.Lines.Last > file.LineCount() {
+		return false
+	}
+	old := linesOf(file, s.Lines)
+	return old != s.Replacement && printable(s.Replacement, old)
+}
+
+// edit writes the edits of one file that are not offered in a comment: a unified diff, where it can
+// be shown, and the command. folds says whether it is long enough to be folded.
+func (d *decision) edit(path string, suggestions []*analysis.Suggestion) (folds bool, text string) {
+	command := fixCommand(path)
+	diff := d.unified(path, suggestions)
+	switch {
+	case diff != "" && command != "":
+		return true, fence("diff", diff) + "\n\nor run " + command
+	case diff != "":
+		return true, fence("diff", diff)
+	case command != "":
+		return false, "Run " + command + " for the edit."
+	}
+	return false, "Run `hitrate check --fix` on this file for the edit."
+}
+
+// unified is the diff that "git apply" takes; "" where it cannot be shown or would not apply.
+func (d *decision) unified(path string, suggestions []*analysis.Suggestion) string {
+	file := d.files[path]
+	if file == nil || file.HasCR() {
+		return ""
+	}
+	var edits []source.Edit
+	for _, s := range suggestions {
+		span := file.SpanFromLines(s.Lines)
+		replacement := s.Replacement
+		whole := file.Text(span)
+		switch {
+		case strings.HasSuffix(whole, "\n") && replacement != "":
+			replacement += "\n"
+		case replacement == "" && !strings.HasSuffix(whole, "\n") && span.Start > 0:
+			span.Start-- // the last line goes with the newline before it
+		}
+		edits = append(edits, source.Edit{Span: span, New: replacement})
+	}
+	after, err := source.Apply(file.Data, edits)
+	if err != nil {
+		return ""
+	}
+	before := string(file.Data)
+	unified, err := udiff.ToUnified(gitPath("a/"+path), gitPath("b/"+path), before, udiff.Lines(before, string(after)), udiff.DefaultContextLines)
+	if err != nil || len(unified) > maxEdit || !printable(unified, before+string(after)) {
+		return ""
+	}
+	return strings.TrimSuffix(unified, "\n")
+}
+
+// gitPath writes a path as git does in a diff's header: quoted, where it has to be.
+func gitPath(p string) string {
+	if !strings.ContainsAny(p, "\"\\\n\t\r") && printable(p, "") {
+		return p
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(p) {
+		switch c := p[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < 0x20 || c >= 0x7f:
+			fmt.Fprintf(&b, "\\%03o", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
