@@ -23,7 +23,8 @@ type piece struct {
 // logicalLines joins and strips as pip does: a line that ends in a backslash goes on, unless it is a
 // comment line; a comment line ends the continuation that it stands in; comments are cut after
 // joining, so that one behind a requirement swallows what the backslash behind it joins. Source:
-// pip's documentation, "Requirements File Format", and pip 23.2 to 25.3 run on the cases in testdata.
+// pip's documentation, "Requirements File Format"; compared line by line with pip 23.2 on the cases in
+// testdata and 189 files of public repositories.
 func logicalLines(data []byte, offset int) []logicalLine {
 	var lines []logicalLine
 	var joined strings.Builder

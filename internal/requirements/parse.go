@@ -2,13 +2,18 @@ package requirements
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-// maxErrors bounds what a file that is no requirements file at all gets said.
-const maxErrors = 20
+const (
+	// maxErrors bounds what a file that is no requirements file at all gets said.
+	maxErrors = 20
+	// maxLines is the most requirements and option lines; the largest lock files have some thousands.
+	maxLines = 20_000
+)
 
 // Parse reads a requirements or constraints file by pip's documented format. It never fails: lines
 // that pip would refuse are in Errors, and so is an encoding that hitrate does not read.
@@ -24,7 +29,11 @@ func Parse(src *source.File) *File {
 	if bytes.HasPrefix(src.Data, []byte("\xef\xbb\xbf")) {
 		offset = 3
 	}
-	for _, l := range logicalLines(src.Data, offset) {
+	for i, l := range logicalLines(src.Data, offset) {
+		if i == maxLines {
+			f.fail(l.span, fmt.Sprintf("the file has more than %d lines of requirements; the rest is not read", maxLines))
+			break
+		}
 		f.line(l)
 	}
 	return f

@@ -144,6 +144,32 @@ func TestParseBytes(t *testing.T) {
 	}
 }
 
+// A hostile file costs little: what is read of it is bounded, and time grows with its size.
+func TestParseHostile(t *testing.T) {
+	const size = 1 << 20
+	for name, unit := range map[string]string{
+		"requirements":       "a\n",
+		"variables":          "${A}",
+		"continuations":      "\\\n",
+		"words in a line":    "-e a ",
+		"short options":      "-ZZZZ",
+		"parentheses":        "a;((((",
+		"and":                "a;python_version>'3'and ",
+		"quotes":             "-i '\" ",
+		"comparisons":        "a>1,",
+		"comments":           " #",
+		"wild line endings":  "a\r\u2028",
+		"separators in name": "a-_.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := Parse(source.New("r", []byte(strings.Repeat(unit, size/len(unit)))))
+			if len(f.Requirements) > maxLines || len(f.Errors) > maxErrors {
+				t.Errorf("%d requirements, %d errors", len(f.Requirements), len(f.Errors))
+			}
+		})
+	}
+}
+
 // The span is what an edit replaces and what a review points at.
 func TestSpan(t *testing.T) {
 	data := "\n  a==1 \\\n   --hash=sha256:aa  # why\n# no\nb ; python_version>'3'\n"

@@ -65,14 +65,17 @@ func restoreVariables(part, written string) string {
 	}
 	names := variablePattern.FindAllString(written, -1)
 	whole := variablePattern.ReplaceAllLiteralString(written, variable)
-	skip := 0
 	if at := strings.Index(whole, part); at > 0 {
-		skip = strings.Count(whole[:at], variable)
+		names = names[strings.Count(whole[:at], variable):]
 	}
-	for _, name := range names[min(skip, len(names)):] {
-		part = strings.Replace(part, variable, name, 1)
+	var out strings.Builder
+	for i, text := range strings.Split(part, variable) {
+		if i > 0 && i <= len(names) {
+			out.WriteString(names[i-1])
+		}
+		out.WriteString(text)
 	}
-	return part
+	return out.String()
 }
 
 func classify(text string) (Requirement, error) {
