@@ -1,0 +1,190 @@
+package buildcache
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+)
+
+// contextName is what the local build context is called in the definition.
+const contextName = "context"
+
+// Compile is BuildKit's frontend run in process on a canned image configuration for every base.
+// Errors: *dockerfile.Error with the line for what BuildKit refuses, *dockerfile.LimitError,
+// *MissingArgError. It needs no network, no file system and no clock.
+//
+// The frontend is the one that hitrate is built with: "# syntax=" is not followed, and named
+// contexts are not known. The platform is linux/amd64.
+func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			plan, err = nil, &dockerfile.Error{Path: in.File.Source.Path, Message: fmt.Sprintf("BuildKit's frontend failed: %v", r)}
+		}
+	}()
+	if err := checkCost(in); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c := compiler{in: in, text: in.File.Source.Data}
+
+	var warnings []Warning
+	target, err := c.convert(ctx, c.text, in.Target, in.AllStages, func(rule, _, _, message string, location []parser.Range) {
+		warnings = append(warnings, Warning{Rule: rule, Message: message, Line: firstLine(location)})
+	})
+	if err != nil {
+		// "# check=error=true" makes an error of a warning; the file compiles all the same.
+		var again error
+		if target, again = c.convert(ctx, c.text, in.Target, in.AllStages, nil); again != nil {
+			return nil, c.explain(err)
+		}
+	}
+	plan = &Plan{Warnings: sortWarnings(warnings)}
+	if plan.Image, err = imageJSON(*target.Image); err != nil {
+		return nil, err
+	}
+	state := target.State
+	if in.AllStages && len(in.File.Stages) > 1 {
+		all, err := c.convert(ctx, c.withAllStages(), in.Target, false, nil)
+		if err != nil {
+			return nil, c.explain(err)
+		}
+		state = all.State
+	}
+	definition, err := state.Marshal(ctx, llb.Platform(platform), llb.WithCaps(pb.Caps.CapSet(pb.Caps.All())))
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	plan.Steps, err = c.steps(definition)
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+type compiler struct {
+	in   Inputs
+	text []byte
+}
+
+func (c *compiler) convert(ctx context.Context, text []byte, target string, allStages bool, warn linter.LintWarnFunc) (*dockerfile2llb.Result, error) {
+	caps := pb.Caps.CapSet(pb.Caps.All())
+	local, to := llb.Local(contextName), platform
+	return dockerfile2llb.Dockerfile2LLB(ctx, text, dockerfile2llb.ConvertOpt{
+		Config: dockerui.Config{
+			BuildArgs: maps.Clone(c.in.Args), // BuildKit writes to it
+			Target:    target,
+		},
+		MainContext:    &local,
+		SourceMap:      llb.NewSourceMap(nil, c.in.File.Source.Path, "Dockerfile", text),
+		TargetPlatform: &to,
+		MetaResolver:   bases{},
+		LLBCaps:        &caps,
+		Warn:           warn,
+		AllStages:      allStages,
+	})
+}
+
+// withAllStages is the Dockerfile with one more stage that copies from every other, so that one
+// definition holds them all, also those that cannot be named as a target. It stands below, so that
+// the lines of the others stay, and has the target's name: TARGETSTAGE tells it to them.
+func (c *compiler) withAllStages() []byte {
+	stages := c.in.File.Stages
+	name := stages[len(stages)-1].Name
+	if c.in.Target != "" {
+		name = strings.ToLower(c.in.Target)
+	}
+	var b bytes.Buffer
+	b.Write(trimEnd(c.text, c.in.File.Escape))
+	// Below every line of the original, so that no line is two things.
+	b.WriteString(strings.Repeat("\n", c.in.File.Source.LineCount()-bytes.Count(b.Bytes(), []byte("\n"))))
+	b.WriteString("FROM scratch")
+	if name != "" {
+		b.WriteString(" AS " + name)
+	}
+	for i := range stages {
+		fmt.Fprintf(&b, "\nCOPY --from=%d / /%d/", i, i)
+	}
+	b.WriteString("\n")
+	return b.Bytes()
+}
+
+// trimEnd takes off what follows a Dockerfile's last instruction: blanks, comments, and an escape
+// that says that the instruction goes on, where BuildKit finds the end of the file.
+func trimEnd(text []byte, escape rune) []byte {
+	for {
+		text = bytes.TrimRight(text, " \t\r\n")
+		start := bytes.LastIndexByte(text, '\n') + 1
+		line := bytes.TrimLeft(text[start:], " \t")
+		switch n := len(line); {
+		case n == 0:
+			return text
+		case line[0] == '#':
+			text = text[:start]
+		case rune(line[n-1]) == escape && (n == 1 || rune(line[n-2]) != escape):
+			text = text[:len(text)-1]
+		default:
+			return text
+		}
+	}
+}
+
+// explain turns what BuildKit says into one of the errors of Compile.
+func (c *compiler) explain(err error) error {
+	if ctxErr := contextError(err); ctxErr != nil {
+		return ctxErr
+	}
+	line := 0
+	var located *parser.LocationError
+	if errors.As(err, &located) {
+		for _, location := range located.Locations {
+			if line = firstLine(location); line > 0 {
+				break
+			}
+		}
+	}
+	if missing := missingArg(c.in, line); missing != nil {
+		return missing
+	}
+	return &dockerfile.Error{Path: c.in.File.Source.Path, Line: line, Message: err.Error()}
+}
+
+func contextError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// firstLine is the first line of a location, 0 for none: BuildKit gives one range for each line.
+func firstLine(location []parser.Range) int {
+	line := 0
+	for _, r := range location {
+		if r.Start.Line > 0 && (line == 0 || r.Start.Line < line) {
+			line = r.Start.Line
+		}
+	}
+	return line
+}
+
+func sortWarnings(warnings []Warning) []Warning {
+	slices.SortFunc(warnings, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(warnings)
+}
