@@ -166,13 +166,14 @@ func (e *Error) Error() string {
 }
 
 // State is what an instruction runs under: what ENV, ARG, WORKDIR, USER and SHELL above it in its
-// stage and in the stages it is FROM have set. Expansion is bounded (see MaxExpansion).
+// stage and in the stages it is FROM have set. Expansion is bounded (see [MaxExpansion]).
 type State struct {
 	Workdir      string            // absolute; "/" at the start of an image that sets none
 	WorkdirKnown bool              // false while it hangs on the base image or on an unknown variable
 	User         string            // as written after expansion; "" when nobody set one
 	UserKnown    bool              // false when it hangs on a base image about which nothing is known
-	Env          map[string]string // ENV and ARG with a known value; ENV wins
+	Env          map[string]string // ENV and ARG with a known value; the later one wins
+	EnvKnown     bool              // Env is everything: the base is scratch, not an image with variables of its own
 	Shell        []string          // nil: the default
-	BaseKnown    bool              // the base image is one whose user and directory are known (root and /)
+	BaseKnown    bool              // the base image is one of which is known that it runs as root, and in which directory
 }

@@ -16,15 +16,16 @@ import (
 // it, a few lines like ENV B=$A$A, ENV C=$B$B take gigabytes.
 const MaxExpansion = 4 << 20
 
-// maxPattern bounds a word with ${name#pattern}, ${name%pattern} or ${name/pattern/text}, with the
-// values in it: matching costs the product of its parts.
-const maxPattern = 16 << 10
+// maxMatching bounds what ${name#pattern}, ${name%pattern} and ${name/pattern/text} take to match in
+// one Dockerfile: each the length of the value times that of the pattern.
+const maxMatching = 16 << 20
 
 // expander expands variables as BuildKit does, within a budget for one file.
 type expander struct {
-	path  string
-	lex   *shell.Lex
-	spent int
+	path     string
+	lex      *shell.Lex
+	spent    int // of MaxExpansion
+	matching int // of maxMatching
 }
 
 func newExpander(f *File) *expander {
@@ -44,23 +45,23 @@ func lexable(word string) bool {
 	return utf8.ValidString(word) && strings.IndexByte(word, 0) < 0 && !strings.Contains(word, "\ufeff")
 }
 
-// spend takes n bytes off the budget.
-func (e *expander) spend(n int) error {
-	if n > MaxExpansion-e.spent {
-		return &LimitError{Path: e.path, What: "bytes of expanded variables", Value: e.spent + n, Most: MaxExpansion}
+// spend takes what expanding a word comes to off the budget.
+func (e *expander) spend(size, matching int) error {
+	if size > MaxExpansion-e.spent {
+		return &LimitError{Path: e.path, What: "bytes of expanded variables", Value: e.spent + size, Most: MaxExpansion}
 	}
-	e.spent += n
+	if matching > maxMatching-e.matching {
+		return &LimitError{Path: e.path, What: "steps of matching patterns in variables", Value: e.matching + matching, Most: maxMatching}
+	}
+	e.spent += size
+	e.matching += matching
 	return nil
 }
 
 // word expands one word. unset are the names in it that env does not have, sorted. The error is a
 // *LimitError, or BuildKit's about the word.
 func (e *expander) word(word string, env variables) (value string, unset []string, err error) {
-	size, pattern := predict(word, env)
-	if pattern && size > maxPattern {
-		return "", nil, &LimitError{Path: e.path, What: "bytes in a word with a pattern", Value: size, Most: maxPattern}
-	}
-	if err := e.spend(size); err != nil {
+	if err := e.spend(predict(word, env)); err != nil {
 		return "", nil, err
 	}
 	if !lexable(word) {
@@ -77,29 +78,40 @@ func (e *expander) word(word string, env variables) (value string, unset []strin
 	return result.Result, unset, nil
 }
 
-// predict is an upper bound of what expanding word takes, in bytes, and whether it has patterns. It
-// takes every "$name" for an expansion, quoted or not. A replacement can put its text in for every
-// character of the value, so each one multiplies the whole.
-func predict(word string, env variables) (size int, pattern bool) {
+// predict is an upper bound of the bytes that expanding word comes to, and of the steps that its
+// patterns take to match. It takes every "$name" for an expansion, quoted or not.
+func predict(word string, env variables) (size, matching int) {
 	size = len(word)
-	factor := 1
+	factor := 1  // of replacements, whose own text is not plain
+	matched := 0 // bytes of values matched with patterns that are not plain
 	for i := 0; i < len(word); i++ {
 		if word[i] != '$' {
 			continue
 		}
-		rest := word[i+1:]
-		rest, braced := strings.CutPrefix(rest, "{")
+		rest, braced := strings.CutPrefix(word[i+1:], "{")
 		name := variableName(rest)
-		value := env[name]
-		size += len(value)
-		if after := rest[len(name):]; braced && after != "" && strings.IndexByte("#%/", after[0]) >= 0 {
-			pattern = true
-			if after[0] == '/' {
-				factor = min(factor*(len(value)+1), MaxExpansion+1)
+		n := len(env[name])
+		size += n
+		operation := rest[len(name):]
+		if !braced || operation == "" || strings.IndexByte("#%/", operation[0]) < 0 {
+			continue
+		}
+		// A plain operation ends at the next brace; quotes, escapes and variables can hide it.
+		if end := strings.IndexByte(operation, '}'); end >= 0 && !strings.ContainsAny(operation[:end], "'\"`\\$") {
+			matching += (n + 16) * end
+			if operation[0] == '/' {
+				size += (n + 1) * end // the text can stand in for every character of the value
 			}
+			continue
+		}
+		matched += n + 16
+		if operation[0] == '/' {
+			factor = min(factor*(n+1), MaxExpansion+1)
 		}
 	}
-	return min(size*factor, MaxExpansion+1), pattern
+	size = min(size, MaxExpansion+1)
+	matching = min(matching+matched*size, maxMatching+1)
+	return min(size*factor, MaxExpansion+1), matching
 }
 
 // variableName is the name at the start of s, by the rules of BuildKit's lexer.
