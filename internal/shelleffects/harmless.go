@@ -1,0 +1,190 @@
+package shelleffects
+
+import "strings"
+
+// silent are commands that read and write no file whatever their arguments are, besides what belongs
+// to the system itself: users, groups, locales, certificates, package databases.
+var silent = map[string]bool{
+	"echo": true, "printf": true, "true": true, "false": true, ":": true, "set": true, "export": true, "unset": true,
+	"exit": true, "return": true, "umask": true, "sleep": true, "date": true, "id": true, "whoami": true, "uname": true,
+	"hash": true, "type": true, "which": true, "command": true, "ulimit": true, "trap": true, "shopt": true, "local": true,
+	"readonly": true, "declare": true, "typeset": true, "cd": true, "pushd": true, "popd": true, "seq": true, "arch": true, "nproc": true,
+	"getent": true, "useradd": true, "groupadd": true, "adduser": true, "addgroup": true, "usermod": true, "groupmod": true,
+	"userdel": true, "groupdel": true, "deluser": true, "delgroup": true, "passwd": true, "chpasswd": true,
+	"locale-gen": true, "localedef": true, "ldconfig": true, "update-ca-certificates": true, "update-locale": true,
+	"apt-key": true, "apt-mark": true, "apt-cache": true, "apt-config": true, "add-apt-repository": true, "dpkg-reconfigure": true, "lsb_release": true,
+	"debconf-set-selections": true, "dpkg-query": true, "dpkg-architecture": true, "rpm-ostree": true, "update-alternatives": true,
+	"basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
+}
+
+// onPaths are commands that read and write what their operands name and nothing else. The value is
+// the letters of options that take a value.
+var onPaths = map[string]string{
+	"mkdir": "m", "rmdir": "", "touch": "drt", "chmod": "", "chown": "", "chgrp": "", "ln": "tS", "cp": "tS", "mv": "tS", "install": "mogtS",
+	"ls": "", "cat": "", "head": "nc", "tail": "nc", "wc": "", "stat": "c", "test": "", "[": "", "[[": "", "du": "", "df": "",
+	"sed": "", "grep": "", "egrep": "", "fgrep": "", "awk": "", "gawk": "", "sort": "kt", "uniq": "", "cut": "dfbc", "tee": "", "diff": "",
+	"tar": "", "unzip": "", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
+	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "dpkg": "", "rpm": "", "file": "",
+	".": "", "source": "", "rm": "", "unlink": "", "shred": "",
+}
+
+// inDirectory are commands that, besides what their operands name, may write into the directory that
+// they run in.
+var inDirectory = map[string]bool{
+	"tar": true, "unzip": true, "curl": true, "wget": true, "git": true, "mktemp": true,
+}
+
+// harmless reads the commands that install nothing. It knows little: what it does not recognise is
+// unknown.
+func (c *call) harmless() kind {
+	switch c.name {
+	case "find":
+		return c.find()
+	case "curl", "wget":
+		return c.download()
+	case "git":
+		return c.git()
+	}
+	if silent[c.name] {
+		return kind{known: true}
+	}
+	letters, ok := onPaths[c.name]
+	if !ok {
+		return unknown
+	}
+	k := kind{known: true, removes: c.name == "rm"}
+	p := options{short: letters}.parse(c.args)
+	words := p.words
+	for _, o := range p.options {
+		// "--target-directory=/x", "-t/x": a path may hide in any option's value.
+		if strings.Contains(o.value.text, "/") || o.name == "t" && o.value.text != "" {
+			words = append(words, o.value)
+		}
+	}
+	if inDirectory[c.name] {
+		words = append(words, arg{text: ".", known: true})
+	}
+	for _, w := range words {
+		if w.text == "" && w.known || isOperator(w.text) {
+			continue
+		}
+		path, ok := c.touched(w)
+		if !ok {
+			return unknown
+		}
+		k.paths = append(k.paths, path)
+	}
+	return k
+}
+
+// isOperator says whether a word belongs to the syntax of test.
+func isOperator(s string) bool {
+	return s == "]" || s == "]]" || s == "=" || s == "==" || s == "!=" || s == "!"
+}
+
+func (c *call) find() kind {
+	k := kind{known: true}
+	rest := c.args
+	for len(rest) > 0 && !strings.HasPrefix(rest[0].text, "-") && rest[0].text != "(" && rest[0].text != "!" {
+		p, ok := c.touched(rest[0])
+		if !ok {
+			return unknown
+		}
+		k.paths = append(k.paths, p)
+		rest = rest[1:]
+	}
+	if len(k.paths) == 0 {
+		p, ok := c.abs(".")
+		if !ok {
+			return unknown
+		}
+		k.paths = append(k.paths, p)
+	}
+	for n, a := range rest {
+		switch a.text {
+		case "-exec", "-execdir", "-ok", "-okdir":
+			if n+1 >= len(rest) || !contains([]string{"rm", "rmdir", "chmod", "chown", "strip", "touch", "ls"}, rest[n+1].text) {
+				return unknown
+			}
+		case "-fprint", "-fprintf", "-fls":
+			return unknown
+		}
+	}
+	return k
+}
+
+// download reads curl and wget: they write what -o and -O name, else into their directory.
+func (c *call) download() kind {
+	letters := "oHAebdFTuXxKmwrCDEyYzQUP"
+	if c.name == "wget" {
+		letters = "oOaeitTQPUlADIRX"
+	}
+	p := options{short: letters, long: []string{"output", "output-document", "header", "user-agent", "retry", "retry-delay", "retry-max-time", "connect-timeout", "max-time", "proto", "data", "directory-prefix", "output-dir", "tries", "timeout", "user", "cacert", "request", "ciphers", "tls-max", "write-out", "speed-limit", "speed-time", "max-redirs", "url"}}.parse(c.args)
+	k := kind{known: true}
+	names := []string{"o", "output", "T", "upload-file", "K", "config", "data", "d", "F", "form", "output-dir", "cacert"}
+	if c.name == "wget" {
+		names = []string{"O", "output-document", "o", "P", "directory-prefix", "i", "input-file"}
+	}
+	wrote := false
+	for _, o := range p.options {
+		if !contains(names, o.name) {
+			continue
+		}
+		if o.value.text == "-" {
+			wrote = true
+			continue
+		}
+		path, ok := c.touched(o.value)
+		if !ok {
+			return unknown
+		}
+		wrote = wrote || o.name != "data" && o.name != "d" && o.name != "cacert"
+		k.paths = append(k.paths, path)
+	}
+	if !wrote && (c.name == "wget" || p.has("O", "remote-name", "remote-name-all", "J")) {
+		path, ok := c.abs(".")
+		if !ok {
+			return unknown
+		}
+		k.paths = append(k.paths, path)
+	}
+	for _, w := range p.words {
+		if strings.HasPrefix(w.text, "file:") {
+			return unknown
+		}
+	}
+	return k
+}
+
+// git reads clones and the configuration; everything else may read the source.
+func (c *call) git() kind {
+	p := options{short: "bcoCu", long: []string{"branch", "depth", "config", "origin", "reference", "jobs", "filter", "shallow-since", "template", "separate-git-dir"}}.parse(c.args)
+	switch p.word(0) {
+	case "config":
+		if p.has("global", "system") {
+			return kind{known: true}
+		}
+	case "version", "--version":
+		return kind{known: true}
+	case "clone":
+		into := arg{known: true}
+		switch {
+		case len(p.words) == 3:
+			into = p.words[2]
+		case len(p.words) == 2 && p.words[1].known:
+			name := strings.TrimSuffix(strings.TrimRight(p.words[1].text, "/"), ".git")
+			into.text = name[strings.LastIndexByte(name, '/')+1:]
+		default:
+			return unknown
+		}
+		if len(p.words) > 1 && !strings.Contains(p.words[1].text, ":") {
+			return unknown // a repository on the image's own disk
+		}
+		dir, ok := c.touched(into)
+		if !ok {
+			return unknown
+		}
+		return kind{known: true, paths: []string{dir}}
+	}
+	return unknown
+}
