@@ -57,7 +57,7 @@ func (w *walker) bound(sc *scope) {
 func (p *piece) command(st *syntax.Stmt, c context, sc *scope) *Command {
 	cmd := &Command{
 		Assigns: sc.exports[:len(sc.exports):len(sc.exports)],
-		Always:  c.always, Checked: c.must, Nested: c.nested, Pipe: c.pipe,
+		Always:  c.always, Straight: c.straight, Checked: c.checked(), Nested: c.nested, Pipe: c.pipe,
 		Dir: sc.dir, DirKnown: sc.dirKnown,
 	}
 	for _, r := range st.Redirs {
@@ -228,24 +228,32 @@ func (r *wordReader) glob(t text, quoted bool) {
 	r.b.addText(t)
 }
 
-// stdin is the here-document that a command reads, as far as the shell passes it on as it stands.
+// stdin is the here-document that a command reads, unless the shell changes more in it than
+// variables, which stay as written.
 func (p *piece) stdin(st *syntax.Stmt) *text {
 	for _, r := range st.Redirs {
 		if r.Hdoc == nil || r.N != nil && r.N.Value != "0" {
 			continue
 		}
-		body := wordReader{piece: p, literal: true, usable: true}
-		raw := p.of(r.Hdoc.Pos(), r.Hdoc.End())
-		delimiter, _, _ := p.word(r.Word)
-		if delimiter.Value != p.of(r.Word.Pos(), r.Word.End()).s || len(r.Hdoc.Parts) == 0 {
-			body.b.addText(raw) // a quoted delimiter: nothing is expanded
-		} else {
-			body.parts(r.Hdoc.Parts, true)
+		end, _, usable := p.word(r.Word)
+		start := p.at(r.Hdoc.Pos())
+		start = strings.LastIndexByte(p.t.s[:start], '\n') + 1 // the tabs that "<<-" removes
+		at := start
+		for line := range strings.Lines(p.t.s[start:]) {
+			word := strings.TrimRight(line, "\n")
+			if r.Op == syntax.DashHdoc {
+				word = strings.TrimLeft(word, "\t")
+			}
+			if word == end.Value {
+				break
+			}
+			at += len(line)
 		}
-		if !body.usable {
+		t := p.t.part(start, at)
+		quoted := end.Value != p.of(r.Word.Pos(), r.Word.End()).s
+		if !usable || !quoted && (strings.ContainsAny(t.s, "\\`") || strings.Contains(t.s, "$(")) {
 			return nil
 		}
-		t := body.b.text()
 		if r.Op == syntax.DashHdoc {
 			t = heredoc{body: t}.chomped()
 		}
@@ -283,9 +291,9 @@ func (w *walker) shellCommand(cmd *Command, c context, sc scope, word func(int) 
 		return // the command is known, not what it runs
 	}
 	sc.exports = cmd.Assigns
-	c = c.inner()
+	c = c.inner().child()
+	c.ignored = false // another shell knows nothing of the conditions around it
 	c.shells++
-	c.subshell = true
 	before := len(w.run.Commands)
 	w.stmts(inner, inner.file.Stmts, c, &sc)
 	if cmd.OtherUser {
@@ -311,12 +319,12 @@ func (cmd *Command) builtin(sc *scope) (ends bool) {
 			args = args[1:]
 		}
 		if len(args) != 1 || !args[0].Literal || args[0].Value == "" || args[0].Value == "-" || strings.HasPrefix(args[0].Value, "+") {
-			sc.dirKnown = false
+			sc.dir, sc.dirKnown = "", false
 			return false
 		}
 		sc.cd(args[0].Value)
 	case "popd":
-		sc.dirKnown = false
+		sc.dir, sc.dirKnown = "", false
 	case "export": // where the grammar does not know it as a declaration
 		for _, a := range args {
 			name, value, ok := strings.Cut(a.Value, "=")

@@ -94,7 +94,7 @@ type Run struct {
 // the same, and not where HasHeredoc.
 type Step struct {
 	Op       string      // operator before it: "&&", "||", ";", "&", "\n"; "" for the first
-	OpSpan   source.Span // of Op in the Dockerfile; empty for a newline
+	OpSpan   source.Span // of Op in the Dockerfile; empty for a newline and for the first step
 	Span     source.Span // without operators; within it may be continuations and comments
 	Commands []*Command  // those inside, a part of Run.Commands
 	// HasHeredoc says that a here-document belongs to the step, whose body stands behind Span.
@@ -108,8 +108,11 @@ type Command struct {
 	Prefix  []Word      // what Name was looked for behind: "env", "X=y", "sudo", "-E"
 	Assigns []Assign    // what its environment has more: exports before it, then its own; of one name the last counts
 	Span    source.Span // bytes in the Dockerfile: assignments, words, redirections
-	// Always says that the command runs whenever the RUN succeeds: not in an if, a loop, a
-	// function, behind ||, in a case or in the background.
+	// Straight says that the command runs when every command before it succeeds: not in an if, a
+	// loop, a function, behind ||, in a case or in the background. What a RUN is meant to do.
+	Straight bool
+	// Always says that the command runs whenever the RUN succeeds: it is Straight, and nothing that
+	// fails before it can be passed over, as the b of "a && b || true" and of "a && b; c" is.
 	Always bool
 	// Checked says that the RUN fails when the command fails: it is not left of || (but "|| exit 1"
 	// counts), not before ";" without set -e, not a condition, not in a pipe before the last without pipefail.

@@ -94,7 +94,7 @@ func dumpRun(b *strings.Builder, r *Run, indent string, at func(source.Span) str
 	}
 	for _, c := range r.Commands {
 		var flags []string
-		for name, on := range map[string]bool{"always": c.Always, "checked": c.Checked, "other-user": c.OtherUser, "dir-unknown": !c.DirKnown} {
+		for name, on := range map[string]bool{"always": c.Always, "straight": c.Straight, "checked": c.Checked, "other-user": c.OtherUser, "dir-unknown": !c.DirKnown} {
 			if on {
 				flags = append(flags, name)
 			}

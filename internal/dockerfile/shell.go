@@ -30,12 +30,19 @@ var shells = map[string]bool{"sh": true, "bash": true, "ash": true, "dash": true
 // context is what a command's place in the script says about it.
 type context struct {
 	always   bool // it runs whenever the RUN succeeds
-	must     bool // the RUN fails when it runs and fails
+	straight bool // it runs when every command before it succeeds
+	must     bool // the RUN fails when it has run and its status is a failure
+	errexit  bool // set -e ends the RUN when it fails
+	ignored  bool // it is a condition, or left of && or ||: set -e does not look at it
+	fatal    bool // the RUN fails when the shell that it stands in exits with a failure
 	subshell bool // exit ends less than the whole RUN
 	nested   int
 	shells   int // sh -c around
 	pipe     Pipe
 }
+
+// top is the context of the script of a RUN.
+var top = context{always: true, straight: true, must: true, fatal: true}
 
 // inner is the context of what stands in a group inside.
 func (c context) inner() context {
@@ -46,9 +53,32 @@ func (c context) inner() context {
 
 // maybe is the context of what may not run.
 func (c context) maybe() context {
-	c.always, c.must = false, false
+	c.always, c.straight = false, false
 	return c
 }
+
+// tested is the context of a condition.
+func (c context) tested() context {
+	c.must, c.errexit, c.ignored = false, false, true
+	return c
+}
+
+// child is the context in a shell of its own, whose status counts as much as c says.
+func (c context) child() context {
+	c.fatal = c.checked()
+	c.must, c.errexit = c.fatal, false
+	c.subshell = true
+	return c
+}
+
+// alone is the context in a shell of its own, at whose status nobody looks.
+func (c context) alone() context {
+	c.must, c.errexit = false, false
+	return c.child()
+}
+
+// checked says that the RUN fails when a simple command with this context fails.
+func (c context) checked() bool { return c.must || c.errexit }
 
 // scope is what the commands so far have set. Copies are independent: its slices only grow.
 type scope struct {
@@ -81,7 +111,7 @@ func (s *scope) unset(name string) {
 // merge makes s what is known when either s or o holds.
 func (s *scope) merge(o scope) {
 	if s.dir != o.dir || !o.dirKnown {
-		s.dirKnown = false
+		s.dir, s.dirKnown = "", false
 	}
 	s.exports = mergeAssigns(s.exports, o.exports)
 	s.vars = mergeAssigns(s.vars, o.vars)
@@ -202,7 +232,7 @@ func (r *Run) readScript(t text, shell []string) {
 	p, err := parseScript(t)
 	if err == nil {
 		r.Steps = p.steps()
-		w.stmts(p, p.file.Stmts, context{always: true, must: true}, &sc)
+		w.stmts(p, p.file.Stmts, top, &sc)
 		err = w.err
 	}
 	if err != nil {
@@ -235,7 +265,7 @@ func (r *Run) readExec(words []text) {
 		return
 	}
 	w := &walker{run: r}
-	cmd := &Command{DirKnown: true, Always: true, Checked: true}
+	cmd := &Command{DirKnown: true, Always: true, Straight: true, Checked: true}
 	for _, t := range words {
 		cmd.Words = append(cmd.Words, Word{Value: t.s, Literal: true, Span: t.all()})
 	}
@@ -243,7 +273,7 @@ func (r *Run) readExec(words []text) {
 	cmd.lookThrough()
 	w.add(cmd)
 	first := len(words) - len(cmd.Words)
-	w.shellCommand(cmd, context{always: true, must: true}, scope{dirKnown: true}, func(i int) (text, bool) { return words[first+i], true }, nil)
+	w.shellCommand(cmd, top, scope{dirKnown: true}, func(i int) (text, bool) { return words[first+i], true }, nil)
 	if w.err != nil {
 		r.Commands, r.Err = nil, w.err
 	}
@@ -296,10 +326,12 @@ func (w *walker) add(cmd *Command) {
 
 // stmts walks a list. ends says that the script may end with success in it.
 func (w *walker) stmts(p *piece, list []*syntax.Stmt, c context, sc *scope) (ends bool) {
-	must := c.must
+	last := c
 	for i, st := range list {
-		// Only the last command's failure is the list's, unless set -e says otherwise.
-		c.must = must && (i == len(list)-1 || sc.errexit)
+		c.must, c.errexit = last.must, last.errexit
+		if i < len(list)-1 { // only the last status is the list's
+			c.must, c.errexit = false, sc.errexit && !c.ignored && c.fatal
+		}
 		if w.stmt(p, st, c, sc) {
 			ends = true
 			c.always = false
@@ -316,21 +348,26 @@ func (w *walker) branch(p *piece, list []*syntax.Stmt, c context, sc *scope) (en
 	return ends
 }
 
+// loop walks the body of a loop, of which only the last turn's status counts.
+func (w *walker) loop(p *piece, list []*syntax.Stmt, c context, sc *scope) (ends bool) {
+	c.must, c.errexit = false, sc.errexit && !c.ignored && c.fatal
+	return w.branch(p, list, c, sc)
+}
+
 func (w *walker) stmt(p *piece, st *syntax.Stmt, c context, sc *scope) (ends bool) {
 	if st == nil || w.err != nil {
 		return false
 	}
 	if st.Background || st.Coprocess {
 		copied := *sc
-		c.subshell = true
-		c = c.maybe()
+		c = c.alone().maybe()
 		st := *st
 		st.Background, st.Coprocess = false, false
 		w.stmt(p, &st, c, &copied)
 		return false
 	}
 	if st.Negated {
-		c.must = false
+		c = c.tested()
 	}
 	call, simple := st.Cmd.(*syntax.CallExpr)
 	if simple {
@@ -360,13 +397,11 @@ func (w *walker) compound(p *piece, st *syntax.Stmt, c context, sc *scope) (ends
 		return w.stmts(p, cmd.Stmts, c.inner(), sc)
 	case *syntax.Subshell:
 		copied := *sc
-		c.subshell = true
-		w.stmts(p, cmd.Stmts, c.inner(), &copied)
+		w.stmts(p, cmd.Stmts, c.inner().child(), &copied)
 		return false
 	case *syntax.IfClause:
 		c = c.inner()
-		cond := c
-		cond.must = false
+		cond := c.tested()
 		for clause := cmd; clause != nil; clause = clause.Else {
 			if len(clause.Cond) > 0 {
 				ends = w.stmts(p, clause.Cond, cond, sc) || ends
@@ -377,13 +412,12 @@ func (w *walker) compound(p *piece, st *syntax.Stmt, c context, sc *scope) (ends
 		return ends
 	case *syntax.WhileClause:
 		c = c.inner()
-		cond := c
-		cond.must = false
+		cond := c.tested()
 		ends = w.stmts(p, cmd.Cond, cond, sc)
-		return w.branch(p, cmd.Do, c, sc) || ends
+		return w.loop(p, cmd.Do, c, sc) || ends
 	case *syntax.ForClause:
 		w.substitutions(p, cmd.Loop, c, sc)
-		return w.branch(p, cmd.Do, c.inner(), sc)
+		return w.loop(p, cmd.Do, c.inner(), sc)
 	case *syntax.CaseClause:
 		w.substitutions(p, cmd.Word, c, sc)
 		for _, item := range cmd.Items {
@@ -392,14 +426,12 @@ func (w *walker) compound(p *piece, st *syntax.Stmt, c context, sc *scope) (ends
 		return ends
 	case *syntax.FuncDecl:
 		copied := *sc
-		c.subshell = true
-		w.stmt(p, cmd.Body, c.inner().maybe(), &copied)
+		w.stmt(p, cmd.Body, c.inner().alone().maybe(), &copied)
 	case *syntax.TimeClause:
 		return w.stmt(p, cmd.Stmt, c, sc)
 	case *syntax.CoprocClause:
 		copied := *sc
-		c.subshell = true
-		w.stmt(p, cmd.Stmt, c.inner().maybe(), &copied)
+		w.stmt(p, cmd.Stmt, c.inner().alone().maybe(), &copied)
 	case *syntax.DeclClause:
 		w.declare(p, st, cmd, c, sc)
 	default: // [[ ]], (( )), let: no commands but those in substitutions
@@ -439,6 +471,9 @@ func (w *walker) andOr(p *piece, st *syntax.Stmt, c context, sc *scope) (ends bo
 	for i := len(list) - 1; i >= 0; i-- {
 		contexts[i] = c
 		contexts[i].must = must
+		if i < len(list)-1 {
+			contexts[i].errexit, contexts[i].ignored = false, true
+		}
 		if i == 0 {
 			break
 		}
@@ -446,11 +481,11 @@ func (w *walker) andOr(p *piece, st *syntax.Stmt, c context, sc *scope) (ends bo
 			contexts[i].always = c.always && must
 			continue
 		}
-		contexts[i].always = false
+		contexts[i] = contexts[i].maybe()
 		switch failure(list[i].stmt) {
 		case fails:
 		case exits:
-			must = must || !c.subshell
+			must = must || c.fatal
 		default:
 			must = false
 		}
@@ -540,11 +575,11 @@ func (w *walker) pipeline(p *piece, cmd *syntax.BinaryCmd, c context, sc *scope)
 		}
 		elements = append(elements, st)
 	}
-	must := c.must
-	c.subshell = true
+	checked := c.checked()
 	for i, st := range elements {
 		copied := *sc
-		c.must = must && (i == len(elements)-1 || sc.pipefail)
+		c.must, c.errexit = checked && (i == len(elements)-1 || sc.pipefail), false
+		c = c.child()
 		c.pipe = Pipe{Index: i, Len: len(elements)}
 		w.stmt(p, st, c, &copied)
 	}
@@ -555,8 +590,7 @@ func (w *walker) substitutions(p *piece, node syntax.Node, c context, sc *scope)
 	if node == nil || w.err != nil {
 		return
 	}
-	c = c.inner()
-	c.must, c.subshell = false, true
+	c = c.inner().alone()
 	syntax.Walk(node, func(n syntax.Node) bool {
 		var list []*syntax.Stmt
 		switch n := n.(type) {

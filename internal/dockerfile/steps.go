@@ -35,6 +35,9 @@ func (p *piece) steps() []Step {
 				step.OpSpan = p.t.span(at, min(at+len(step.Op), len(p.t.s)))
 			} else {
 				step.Op, step.OpSpan = before.Op, before.OpSpan
+				if len(out) == 0 {
+					step.OpSpan = source.Span{Start: step.Span.Start, End: step.Span.Start}
+				}
 			}
 			out = append(out, step)
 		}
