@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +25,7 @@ type Host interface {
 	ChangedFiles(ctx context.Context) ([]ChangedFile, error)
 	MergeBase(ctx context.Context, base, head string) (string, error)
 	Tree(ctx context.Context, commit string) (entries []buildcontext.Entry, truncated bool, err error)
+	// Blob reads the text of an object; an error that is ErrTooLarge above 1 MB.
 	Blob(ctx context.Context, object string) ([]byte, error)
 	// OrganisationFile reads a file of the organisation's .github repository at its default branch;
 	// ok is false where there is none or it may not be read.
@@ -108,6 +110,9 @@ type Annotation struct {
 	Title       string
 	Message     string
 }
+
+// ErrTooLarge says that a file is larger than hitrate reads.
+var ErrTooLarge = errors.New("larger than 1 MB")
 
 // GoneError ends the work: GitHub says that there is nothing to review or that we may not.
 type GoneError struct{ Reason string }
