@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches the two files of GitHub's own npm packages that the tests hold requests, answers and
 # webhook payloads against, into .cache/npm under the repository's root (or HITRATE_NPM_ASSETS).
-# Does nothing where they are there already. Needs npm, tar and openssl; no package is installed and
+# Does nothing where they are there already. Needs npm (with node) and tar; no package is installed and
 # none of their scripts runs.
 set -eu
 
@@ -20,7 +20,7 @@ fetch() {
 	echo "fetching $member of $package $version"
 	(cd "$work" && npm pack --silent --ignore-scripts "$package@$version" >name)
 	tarball=$work/$(tail -n 1 "$work/name")
-	got=$(openssl dgst -sha512 -binary "$tarball" | openssl base64 -A)
+	got=$(node -e 'console.log(require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64"))' "$tarball")
 	if [ "$got" != "$sha512" ]; then
 		echo "$package $version: SHA-512 is $got, want $sha512" >&2
 		exit 1
