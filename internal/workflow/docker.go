@@ -1,0 +1,180 @@
+package workflow
+
+import (
+	"slices"
+	"strings"
+)
+
+// The words of evidence.
+const (
+	withoutDockerBuildKit = "DOCKER_BUILDKIT=0"
+	withKaniko            = "kaniko"
+)
+
+// kanikoProgram is the executor in kaniko's image.
+const kanikoProgram = "/kaniko/executor"
+
+// isKanikoImage says whether an image name is kaniko's executor: its repository is
+// kaniko-project/executor, of whichever registry.
+func isKanikoImage(name string) bool {
+	name = strings.TrimPrefix(strings.TrimSpace(name), "docker://")
+	name, _, _ = strings.Cut(name, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	return name == "kaniko-project/executor" || strings.HasSuffix(name, "/kaniko-project/executor")
+}
+
+// valueFlags are the flags of docker build, buildx build and podman build that take a value; the
+// others of switchFlags take none. Sources: Docker's CLI reference, "docker buildx build", and
+// Podman's, "podman build".
+var (
+	valueFlags = strings.Fields(`--add-host --allow --annotation --attest --build-arg --build-context --builder
+		--cache-from --cache-to --call --cgroup-parent --cpu-period --cpu-quota --cpu-shares -c --cpuset-cpus
+		--cpuset-mems --file -f --iidfile --isolation --label --memory -m --memory-swap --metadata-file --network
+		--no-cache-filter --output -o --platform --progress --provenance --sbom --secret --security-opt --shm-size
+		--ssh --tag -t --target --ulimit
+		--arch --authfile --cache-ttl --cap-add --cap-drop --cert-dir --creds --env --format --from --ignorefile
+		--jobs --logfile --manifest --os --retry --retry-delay --runtime --sign-by --volume -v`)
+	switchFlags = strings.Fields(`--check --compress --debug -D --disable-content-trust --force-rm --load --no-cache
+		--pull --push --quiet -q --rm --squash --stream
+		--all-platforms --layers --squash-all --tls-verify`)
+	// globalFlags come before the command.
+	globalFlags = strings.Fields(`--config --context -c --host -H --log-level -l --tlscacert --tlscert --tlskey
+		--builder --connection --url --namespace`)
+)
+
+// docker looks at a command of docker, podman or nerdctl.
+func (r *shellRun) docker(program string, args []word, line int, at *shellState) {
+	args, ok := skipGlobal(args)
+	if !ok {
+		return
+	}
+	name := args[0].text
+	args = args[1:]
+	if name == "buildx" || name == "image" || name == "builder" {
+		if args, ok = skipGlobal(args); !ok {
+			return
+		}
+		name, args = args[0].text, args[1:]
+	} else if name == "run" {
+		for _, w := range args {
+			if w.literal && isKanikoImage(w.text) {
+				r.found(line, withKaniko)
+			}
+		}
+		return
+	}
+	if name != "build" && name != "b" {
+		return
+	}
+	if c, ok := readBuild(program, args, at); ok {
+		c.line = line
+		r.builds = append(r.builds, c)
+	}
+}
+
+// skipGlobal skips the flags before a command's name; false where there is no literal name.
+func skipGlobal(args []word) ([]word, bool) {
+	for len(args) > 0 && args[0].literal && strings.HasPrefix(args[0].text, "-") {
+		flag := args[0].text
+		args = args[1:]
+		if slices.Contains(globalFlags, flag) && len(args) > 0 {
+			args = args[1:]
+		}
+	}
+	return args, len(args) > 0 && args[0].literal
+}
+
+// readBuild reads the arguments of docker build; false where anything that decides about the
+// context, the Dockerfile or the target is not written down.
+func readBuild(program string, args []word, at *shellState) (command, bool) {
+	c := command{dir: at.dir, args: map[string]string{}, containers: program == "podman"}
+	var contexts []word
+	var file *word
+	for len(args) > 0 {
+		w := args[0]
+		args = args[1:]
+		if w.open && !strings.HasPrefix(w.text, "-") {
+			return c, false // it may hold any flag
+		}
+		if !strings.HasPrefix(w.text, "-") || w.text == "-" {
+			contexts = append(contexts, w)
+			continue
+		}
+		flag, value, hasValue := strings.Cut(w.text, "=")
+		if len(flag) > 2 && flag[1] != '-' {
+			// Short flags stick together: -qt name, -tname.
+			short := flag[:2]
+			switch {
+			case slices.Contains(valueFlags, short):
+				flag, value, hasValue = short, w.text[2:], true
+			case slices.Contains(switchFlags, short):
+				args = slices.Concat([]word{{text: "-" + w.text[2:], literal: w.literal, open: w.open}}, args)
+				continue
+			default:
+				return c, false
+			}
+		}
+		switch {
+		case slices.Contains(switchFlags, flag):
+			continue
+		case hasValue:
+		case slices.Contains(valueFlags, flag):
+			if len(args) == 0 {
+				return c, false
+			}
+			w, value = args[0], args[0].text
+			args = args[1:]
+		default:
+			return c, false // it may or may not take the next word
+		}
+		literal := !strings.Contains(value, unknownText) && (w.literal || hasValue && !w.open)
+		switch flag {
+		case "--file", "-f":
+			file = &word{text: value, literal: literal}
+		case "--target":
+			if !literal {
+				return c, false
+			}
+			c.target = value
+		case "--build-arg":
+			if name, value, ok := strings.Cut(value, "="); ok && literal {
+				c.args[name] = value
+			}
+		}
+	}
+	if len(contexts) != 1 || !contexts[0].literal || !isLocalContext(contexts[0].text) {
+		return c, false
+	}
+	var ok bool
+	if c.context, ok = resolve(at.dir, contexts[0].text); !ok || !isKnown(at, contexts[0].text) {
+		return c, false
+	}
+	if file != nil {
+		if !file.literal || file.text == "-" || !isKnown(at, file.text) {
+			return c, false
+		}
+		if c.file, ok = resolve(at.dir, file.text); !ok {
+			return c, false
+		}
+		if program == "podman" {
+			c.inContext, _ = resolve(c.context, file.text)
+		}
+	}
+	return c, true
+}
+
+// isKnown says whether a path can be resolved: where the shell is, or where the path begins, is known.
+func isKnown(at *shellState, p string) bool {
+	return at.known || strings.HasPrefix(p, workspace)
+}
+
+// isLocalContext says whether a build context is a directory: not the standard input, not a URL, not
+// a git address in one of the forms that Docker takes.
+func isLocalContext(context string) bool {
+	if context == "-" || strings.Contains(context, "://") || strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/") {
+		return false
+	}
+	return context != "" && !strings.Contains(context, "{{")
+}

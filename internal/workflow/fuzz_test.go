@@ -1,0 +1,117 @@
+package workflow
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// kinds are paths of every kind of file that is read.
+var kinds = []string{
+	".github/workflows/ci.yml", ".github/actions/a/action.yml", "docker-compose.yml", "Makefile", ".gitlab-ci.yml", "Jenkinsfile",
+}
+
+func everything(string) bool { return true }
+
+// FuzzRead: no text breaks a reader, and what it gives lies in the repository.
+func FuzzRead(f *testing.F) {
+	for _, a := range archives(f) {
+		for _, file := range a.Files {
+			for i, kind := range kinds {
+				if kind == file.Name {
+					f.Add(uint8(i), file.Data)
+				}
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
+		path := kinds[int(kind)%len(kinds)]
+		facts := Read([]*source.File{source.New(path, data)}, everything)
+		for _, b := range facts.Builds {
+			for _, p := range []string{b.Dockerfile, b.Context} {
+				if p == "" || strings.HasPrefix(p, "/") || p == ".." || strings.HasPrefix(p, "../") || strings.Contains(p, unknownText) || strings.Contains(p, workspace) {
+					t.Fatalf("build %+v", b)
+				}
+			}
+			if strings.Contains(b.Target, unknownText) {
+				t.Fatalf("build %+v", b)
+			}
+		}
+		if e := facts.WithoutBuildKit; e != nil && e.Line < 1 {
+			t.Fatalf("evidence %+v", e)
+		}
+		for _, e := range facts.Errors {
+			if e.Message == "" || e.Line < 1 {
+				t.Fatalf("error %+v", e)
+			}
+		}
+	})
+}
+
+// A hostile file costs little, whatever it is read as.
+func TestReadHostile(t *testing.T) {
+	fill := func(unit string, n int) string { return strings.Repeat(unit, n/len(unit)) }
+	const size = maxSize / 2
+	bomb := "a0: &a0 {image: x, build: .}\n"
+	for i := 1; i < 30; i++ {
+		name, last := string(rune('a'+i%26))+string(rune('a'+i/26)), "*a0"
+		if i > 1 {
+			j := i - 1
+			last = "*" + string(rune('a'+j%26)) + string(rune('a'+j/26))
+		}
+		bomb += name + ": &" + name + " {" + strings.Repeat("k"+name+": "+last+", ", 9) + "z: 1}\n"
+	}
+	matrix := "jobs:\n  j:\n    strategy: {matrix: {a: [1,2,3,4,5,6,7,8], b: [1,2,3,4,5,6,7,8]}}\n    steps:\n"
+	for name, text := range map[string]string{
+		"too large":           fill("x", 2*maxSize),
+		"brackets":            fill("[", size),
+		"braces":              fill("{a: ", size),
+		"dashes":              fill("- ", size),
+		"question marks":      fill("? ", size),
+		"anchors":             fill("&a ", size),
+		"tags":                fill("!a ", size),
+		"indented":            indented(600),
+		"empty lines":         "run: |\n" + fill("\n", maxLines) + "x",
+		"block text":          "script: |\n" + fill("  docker build .\n", size),
+		"spaces":              fill(" ", size),
+		"quotes":              fill("'\"", size),
+		"keys":                fill("k: v\n", maxLines*5),
+		"alias bomb":          bomb + "services: *" + "dc\njobs: *dc\n",
+		"aliases of itself":   "a: &a\n  b: *a\nservices: *a\njobs: *a\n",
+		"merge of itself":     "services: &a\n  <<: *a\n  <<: [*a, *a, *a]\n",
+		"matrix":              matrix + fill("    - run: docker build ${{ matrix.a }}\n", 200_000),
+		"large matrix script": matrix + "    - run: |\n" + fill("        docker build ${{ matrix.a }} $(x) && (y)\n", 200_000),
+		"expression growth":   "env: {A: " + fill("x", 60_000) + "}\njobs:\n  j:\n    env: {B: '" + fill("${{env.A}}", 60_000) + "'}\n    steps: [{run: '${{env.B}}'}]\n",
+		"nested shell":        "\t" + fill("docker $(", size),
+		"parentheses":         "\tdocker " + fill("(", size),
+		"blocks":              "\tdocker;" + fill("{ ", size),
+		"negations":           "\tdocker;" + fill("! ", size),
+		"and":                 "\tdocker build ." + fill(" && docker build .", size),
+		"sh -c":               "\tdocker; sh -c \"sh -c 'sh -c docker'\"" + fill(" x", size),
+		"make functions":      "\tdocker " + fill("$(", size),
+		"groovy":              fill("sh '''docker build .''' /* */", size),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range kinds {
+				start := time.Now()
+				Read([]*source.File{source.New(kind, []byte(text))}, everything)
+				if took := time.Since(start); took > 5*time.Second {
+					t.Errorf("%s took %s", kind, took)
+				} else if took > 300*time.Millisecond {
+					t.Logf("%s took %s", kind, took)
+				}
+			}
+		})
+	}
+}
+
+// indented is a mapping in a mapping in a mapping.
+func indented(depth int) string {
+	var b strings.Builder
+	for i := range depth {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
+}

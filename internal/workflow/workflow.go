@@ -1,0 +1,217 @@
+// Package workflow reads how a repository builds its images: GitHub workflows, compose files and
+// the commands of Makefiles, where they are literal. What hangs on a value that is not written down
+// is left out: a wrong build is worse than none.
+package workflow
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// Facts is what the files of a repository show.
+type Facts struct {
+	// Builds are the builds that are written down, in the order of the files, each once.
+	Builds []buildcontext.Build
+	// WithoutBuildKit is the first place that builds an image with a builder that has no cache
+	// mounts: DOCKER_BUILDKIT=0, kaniko. nil where there is none.
+	WithoutBuildKit *Evidence
+	Errors          []Error // files that could not be read as what they are
+}
+
+// Evidence is a place in a file.
+type Evidence struct {
+	Path string
+	Line int
+	What string // ours, safe to print: "DOCKER_BUILDKIT=0", "kaniko"
+}
+
+// Error is a file that could not be read.
+type Error struct {
+	Path    string
+	Line    int
+	Message string
+}
+
+// maxBuilds is the most builds that are read from all files of a repository.
+const maxBuilds = 1000
+
+// Read reads the files; exists says whether a repository path is a file. A build whose Dockerfile the
+// repository does not have is left out.
+func Read(files []*source.File, exists func(path string) bool) Facts {
+	r := &reader{exists: exists, left: maxTotalVisits}
+	for _, f := range files {
+		if kind := kindOf(f.Path); kind != nil {
+			r.file = f
+			kind(r)
+			r.left += max(r.visits, 0)
+			r.visits = 0
+			r.take()
+		}
+	}
+	return r.facts
+}
+
+// Wanted says whether a repository path is worth reading for facts (bounded in number by the caller).
+func Wanted(path string) bool { return kindOf(path) != nil }
+
+// kindOf gives the reader for a path; nil for a path that shows nothing.
+func kindOf(p string) func(*reader) {
+	dir, base := path.Dir(p), path.Base(p)
+	name, extension := strings.TrimSuffix(base, path.Ext(base)), path.Ext(base)
+	isYAML := extension == ".yml" || extension == ".yaml"
+	switch {
+	case isYAML && dir == ".github/workflows", isYAML && name == "action" && strings.HasPrefix(dir, ".github/"):
+		return (*reader).actions
+	case isYAML && (isComposeName(name, "compose") || isComposeName(name, "docker-compose")):
+		return (*reader).compose
+	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
+		return (*reader).makefile
+	case base == "Jenkinsfile", strings.HasPrefix(base, "Jenkinsfile."), extension == ".jenkinsfile":
+		return (*reader).jenkinsfile
+	case isYAML && slices.Contains([]string{".gitlab-ci", ".travis", "cloudbuild", ".drone", "bitbucket-pipelines", "azure-pipelines", "buildspec"}, name),
+		isYAML && dir == ".circleci" && name == "config",
+		isYAML && strings.HasPrefix(dir+"/", ".gitlab/ci/"), isYAML && strings.HasSuffix(name, ".gitlab-ci"):
+		return (*reader).pipeline
+	}
+	return nil
+}
+
+// isComposeName knows compose.yml, compose.override.yml, docker-compose-prod.yml, but not what only
+// begins alike (composer.yml).
+func isComposeName(name, prefix string) bool {
+	rest, ok := strings.CutPrefix(name, prefix)
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], ".-_"))
+}
+
+// reader collects the facts of all files; file is the one being read.
+type reader struct {
+	file   *source.File
+	exists func(string) bool
+	found  []located // in the file
+	visits int       // budget of the file
+	left   int       // budget of the files behind it
+	facts  Facts
+}
+
+// located is a build with its line.
+type located struct {
+	line int
+	buildcontext.Build
+}
+
+func (r *reader) fail(line int, message string) {
+	r.facts.Errors = append(r.facts.Errors, Error{Path: r.file.Path, Line: line, Message: message})
+}
+
+// documents reads the file as YAML.
+func (r *reader) documents() []document {
+	r.visits = min(maxVisits, r.left)
+	r.left -= r.visits // what is not used comes back behind the file
+	documents, err := readYAML(r.file.Data, &r.visits)
+	if err != nil {
+		line := 1
+		var y *yamlError
+		if errors.As(err, &y) {
+			line = y.line
+		}
+		r.fail(line, err.Error())
+	}
+	return documents
+}
+
+// finish tells that a document was not read to its end.
+func (r *reader) finish(d document) {
+	if d.spent() {
+		r.fail(1, "the file's aliases or matrices stand for too much; the rest is not read")
+	}
+}
+
+func (r *reader) evidence(line int, what string) {
+	first := r.facts.WithoutBuildKit
+	if first == nil || first.Path == r.file.Path && line < first.Line {
+		r.facts.WithoutBuildKit = &Evidence{Path: r.file.Path, Line: line, What: what}
+	}
+}
+
+// build notes a build that stands on a line of the file, with paths of the repository. An empty
+// Dockerfile is the default one of the context.
+func (r *reader) build(line int, b buildcontext.Build, defaults ...string) {
+	if len(r.facts.Builds)+len(r.found) >= maxBuilds {
+		return
+	}
+	if len(defaults) == 0 {
+		// BuildKit takes the name in small letters too.
+		defaults = []string{"Dockerfile", "dockerfile"}
+	}
+	if b.Dockerfile == "" {
+		for _, name := range defaults {
+			if p := path.Join(b.Context, name); r.exists(p) {
+				b.Dockerfile = p
+				break
+			}
+		}
+	}
+	if b.Dockerfile == "" || !r.exists(b.Dockerfile) {
+		return
+	}
+	if b.Context == "" {
+		b.Context = "."
+	}
+	if len(b.Args) == 0 {
+		b.Args = nil
+	}
+	b.Origin = fmt.Sprintf("%s, line %d", r.file.Path, line)
+	same := func(o buildcontext.Build) bool {
+		return o.Dockerfile == b.Dockerfile && o.Kind == b.Kind && o.Context == b.Context && o.Target == b.Target && maps.Equal(o.Args, b.Args)
+	}
+	if !slices.ContainsFunc(r.facts.Builds, same) && !slices.ContainsFunc(r.found, func(l located) bool { return same(l.Build) }) {
+		r.found = append(r.found, located{line, b})
+	}
+}
+
+// take moves the builds found in a file to the facts, in the order of its lines.
+func (r *reader) take() {
+	slices.SortStableFunc(r.found, func(a, b located) int { return cmp.Compare(a.line, b.line) })
+	for _, f := range r.found {
+		r.facts.Builds = append(r.facts.Builds, f.Build)
+	}
+	r.found = nil
+}
+
+// commands notes what scripts do. repository turns a path of the workspace into one of the repository.
+func (r *reader) commands(s *shellReader, repository func(string) (string, bool)) {
+	for _, e := range s.evidence {
+		r.evidence(e.Line, e.What)
+	}
+	for _, c := range s.builds {
+		b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args}
+		var ok bool
+		if b.Context, ok = repository(c.context); !ok {
+			continue
+		}
+		if c.file != "" {
+			if b.Dockerfile, ok = repository(c.file); !ok {
+				continue
+			}
+			if second, ok := repository(c.inContext); ok && c.inContext != "" && !r.exists(b.Dockerfile) {
+				b.Dockerfile = second
+			}
+		}
+		if c.containers {
+			r.build(c.line, b, "Containerfile", "Dockerfile")
+		} else {
+			r.build(c.line, b)
+		}
+	}
+}
+
+// inRepository is the identity: the workspace is the repository.
+func inRepository(p string) (string, bool) { return p, true }
