@@ -34,37 +34,44 @@ func (d *decision) checkRun(review *NewReview) *CheckRun {
 // relevant says whether the pull request touches a build, or a file that says how builds are looked at.
 func (d *decision) relevant() bool {
 	return len(d.Head.Dockerfiles) > 0 || len(d.findings) > 0 || len(d.Head.Errors) > 0 || len(d.Head.Skipped) > 0 ||
-		d.NotAnalysed != "" || len(d.reviews) > 0 || d.changesConfig()
-}
-
-func (d *decision) changesConfig() bool {
-	return slices.ContainsFunc(d.Changed, func(f ChangedFile) bool { return f.Path == config.RepositoryPath })
+		d.NotAnalysed != "" || len(d.reviews) > 0
 }
 
 // conclusion fails only where the configuration asks for it: a finding alone never blocks a merge.
+// What is worth a remark but no more (info) leaves it a success.
 func (d *decision) conclusion(open []*finding) string {
-	worst := severityRank[config.SeverityInfo] + 1
+	least := severityRank[config.SeverityInfo]
+	worst, remark := least, least
 	for _, f := range open {
-		if !f.problem || f.config == nil {
-			worst = min(worst, severityRank[f.Severity])
+		rank := severityRank[f.Severity]
+		remark = min(remark, rank)
+		if f.config == nil { // a broken configuration never breaks a merge
+			worst = min(worst, rank)
 		}
 	}
-	switch {
+	for _, f := range d.others(open) {
+		remark = min(remark, severityRank[f.Severity])
+	}
+	switch failOn := d.Config.Check.FailOn; {
 	case d.NotAnalysed != "":
 		return "neutral"
-	case d.Config.Check.FailOn == config.SeverityError && worst <= severityRank[config.SeverityError],
-		d.Config.Check.FailOn == config.SeverityWarning && worst <= severityRank[config.SeverityWarning]:
+	case failOn != config.FailOnNever && worst <= severityRank[failOn]:
 		return "failure"
-	case len(open) > 0:
+	case remark < least:
 		return "neutral"
 	}
 	return "success"
 }
 
+const untouched = " on lines that this pull request does not touch"
+
 func (d *decision) checkTitle(open []*finding) string {
+	others := d.others(open)
 	switch {
 	case d.NotAnalysed != "":
 		return "Not analysed"
+	case len(open) == 0 && len(others) > 0:
+		return count(len(others), "finding") + untouched
 	case len(open) == 0 && !d.relevant():
 		return "No build file is changed"
 	case len(open) == 0:
@@ -74,14 +81,18 @@ func (d *decision) checkTitle(open []*finding) string {
 	if utf8.RuneCountInString(title) > maxTitle {
 		title = string([]rune(title)[:maxTitle]) + "…"
 	}
-	if len(open) > 1 {
-		title += " · " + count(len(open), "finding")
-	}
+	number := 0
 	suggestions := map[int]bool{}
-	for _, f := range open {
+	for n, f := range open {
+		if f.config == nil || n == 0 {
+			number++ // the problems of one configuration count once
+		}
 		if f.Suggestion >= 0 {
 			suggestions[f.Suggestion] = true
 		}
+	}
+	if number > 1 {
+		title += " · " + count(number, "finding")
 	}
 	if len(suggestions) > 0 {
 		title += " · " + count(len(suggestions), "suggestion")
@@ -94,39 +105,39 @@ func (d *decision) summary(open []*finding) string {
 	var blocks []block
 	add := func(text string) { blocks = append(blocks, block{text: text}) }
 	if d.NotAnalysed != "" {
-		add("This head was not analysed: " + codeSpan(d.NotAnalysed) + ".")
+		add("This head was not analysed: " + words(strings.TrimSuffix(d.NotAnalysed, ".")) + ".")
 	}
 	for _, i := range d.group(open) {
+		if f := i.first(); f.config != nil {
+			add("- " + sentences(bold(markdown(f.Title)), "("+d.place(f.Path, f.Lines, linesName(f.Lines))+")") + "\n" + indent(configProblems(i)))
+			continue
+		}
 		for _, p := range paragraphs(i.findings, title) {
 			all := linesOfAll(p.findings)
 			where := ""
 			if p.findings[0].NewFile == nil {
 				where = "(" + d.place(p.findings[0].Path, all[0].Hull(all[len(all)-1]), linesList(all)) + ")"
 			}
-			text := "- " + sentences(bold(p.title), where, p.why, d.pages(p.findings))
-			if i.first().config != nil {
-				text = "- " + sentences(bold(p.title), where) + "\n" + indent(configProblems(i))
-			}
-			add(text)
+			add("- " + sentences(bold(p.title), where, p.why, d.pages(p.findings)))
 		}
 	}
-	if len(open) == 0 && d.NotAnalysed == "" {
-		switch n := len(d.Head.Dockerfiles); {
-		case n > 0:
-			add("Looked at " + count(n, "Dockerfile") + ": nothing to say.")
-		case d.changesConfig():
-			add("The configuration can be used.")
-		default:
-			add("No file that decides a build is changed.")
-		}
-	}
-	if others := d.others(); others > 0 {
-		add(fmt.Sprintf("%s on lines that this pull request does not touch.", count(others, "more finding")))
+	others := d.others(open)
+	switch n := len(d.Head.Dockerfiles); {
+	case len(others) > 0:
+		add(count(len(others), "finding") + untouched + ".")
+	case len(open) > 0 || d.NotAnalysed != "":
+	case n > 0:
+		add("Looked at " + count(n, "Dockerfile") + ": nothing to say.")
+	default:
+		add("No file that decides a build is changed.")
 	}
 	if d.Truncated {
 		add("The repository has more files than GitHub lists at once: only the files of the diff were looked at.")
 	}
-	if text := problems(d.Head.Errors, codeSpan); text != "" {
+	unsaid := slices.DeleteFunc(slices.Clone(d.Head.Errors), func(p analysis.Problem) bool {
+		return slices.ContainsFunc(open, func(f *finding) bool { return f.problem && f.Path == p.Path })
+	})
+	if text := problems(unsaid, codeSpan); text != "" {
 		add("Could not be read:\n\n" + text)
 	}
 	if text := problems(d.Head.Skipped, words); text != "" {
@@ -138,16 +149,15 @@ func (d *decision) summary(open []*finding) string {
 	return strings.TrimSpace(assemble(blocks, ""))
 }
 
-// others counts the findings of changed files that the pull request did not touch.
-func (d *decision) others() int {
-	n := 0
-	open := d.open()
+// others are the findings of changed files that the pull request did not touch and does not answer for.
+func (d *decision) others(open []*finding) []*finding {
+	var others []*finding
 	for _, f := range d.findings {
 		if f.other && !slices.Contains(open, f) {
-			n++
+			others = append(others, f)
 		}
 	}
-	return n
+	return others
 }
 
 func problems(list []analysis.Problem, write func(string) string) string {

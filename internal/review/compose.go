@@ -321,7 +321,7 @@ func (d *decision) foldedBlock(items []placed) []block {
 			parts = append(parts, edit+"\n\n"+d.checkedAll(suggestions))
 		}
 	}
-	summary := count(number, "finding") + " on lines that this pull request does not touch"
+	summary := count(number, "finding") + untouched
 	b := block{text: fold(summary, strings.Join(parts, "\n\n"))}
 	var files []string
 	for _, file := range byFile(items) {

@@ -48,8 +48,8 @@ func (d *decision) configSection(i *item) string {
 		configConsequence + "\n\n" + configProblems(i)
 }
 
-func configOpening(i *item) string {
-	return sentences(bold("The configuration that this pull request brings cannot be used."), configConsequence)
+func configOpening() string {
+	return bold("The configuration that this pull request brings cannot be used.")
 }
 
 // standingConfigLines are one line for each configuration file that was broken before this pull

@@ -251,8 +251,21 @@ func (d *decision) collect() {
 	}
 
 	groups := map[key][]*finding{}
+	type mention struct {
+		key
+		lines source.Lines
+	}
+	mentioned := map[mention]bool{}
 	for i := range d.Head.Findings {
 		f := &finding{Finding: d.Head.Findings[i]}
+		if f.Path != f.Dockerfile {
+			// A file that several builds install from is spoken of once.
+			m := mention{keyOf(f.Finding), f.Lines}
+			if mentioned[m] {
+				continue
+			}
+			mentioned[m] = true
+		}
 		if f.NewFile != nil && d.Truncated {
 			continue // the file may be among those that GitHub did not list
 		}

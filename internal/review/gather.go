@@ -218,20 +218,31 @@ func (g *gatherer) reports(ctx context.Context, said []string) error {
 		}
 	}
 	report, err := g.complete(ctx, request)
+	var hopeless hopelessError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case g.failed != nil:
 		return g.failed
-	case err != nil:
-		g.s.NotAnalysed = err.Error()
+	case errors.As(err, &hopeless):
+		g.s.NotAnalysed = strings.TrimPrefix(hopeless.NotAnalysed(), "not analysed: ")
 		return nil
+	case err != nil:
+		return fmt.Errorf("analyse the head: %w", err)
 	}
 	g.s.Head = report
 	if err := g.base(ctx); err != nil {
 		return err
 	}
 	return g.texts(ctx, head, said)
+}
+
+// hopelessError is an error of an analysis.Func that would come back as often as it is asked: the
+// review says the reason, which is fit for the author of a pull request. Other errors are worth
+// another try.
+type hopelessError interface {
+	error
+	NotAnalysed() string
 }
 
 // withChanged adds the files of the diff to a tree that GitHub cut off.
@@ -290,11 +301,14 @@ func (g *gatherer) base(ctx context.Context) error {
 	report, err := g.complete(ctx, analysis.Request{
 		Config: g.s.Config, Tree: base.entries, Dockerfiles: slices.Sorted(maps.Keys(dockerfiles)), WithoutFixes: true,
 	})
+	var hopeless hopelessError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case g.failed != nil:
 		return g.failed
+	case err != nil && !errors.As(err, &hopeless):
+		return fmt.Errorf("analyse the merge base: %w", err)
 	case err == nil && !base.truncated:
 		g.s.Base = &report
 	}
@@ -405,7 +419,11 @@ func (g *gatherer) blob(ctx context.Context, e buildcontext.Entry) ([]byte, erro
 	g.mu.Unlock()
 	if !ok {
 		var err error
-		if data, err = g.host.Blob(ctx, e.Object); err != nil {
+		data, err = g.host.Blob(ctx, e.Object)
+		if errors.Is(err, ErrTooLarge) {
+			return nil, unreadableError(ErrTooLarge.Error())
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read blob of %s: %w", e.Path, err)
 		}
 		g.mu.Lock()

@@ -167,7 +167,7 @@ func linesOfAll(findings []*finding) []source.Lines {
 func withheld(findings []*finding) string {
 	for _, f := range findings {
 		if f.Withheld != "" {
-			return "No suggestion: " + words(strings.TrimSuffix(f.Withheld, ".")) + "."
+			return "No edit: " + words(strings.TrimSuffix(f.Withheld, ".")) + "."
 		}
 	}
 	return ""
@@ -199,7 +199,7 @@ func (d *decision) section(i *item) string {
 // opening writes what the body says of an item that stands in a comment: its cause.
 func opening(i *item) string {
 	if i.first().config != nil {
-		return configOpening(i)
+		return configOpening()
 	}
 	p := paragraphs(i.findings, title)[0]
 	return sentences(bold(p.title), p.why)
@@ -215,7 +215,7 @@ func (d *decision) comment(i *item, lead, suggest bool) string {
 		all := paragraphs(i.findings, here)
 		for _, p := range all {
 			why := p.why
-			if lead {
+			if lead && !p.findings[0].problem {
 				why = ""
 			}
 			opening := bold(p.title)
