@@ -97,7 +97,8 @@ type Step struct {
 	OpSpan   source.Span // of Op in the Dockerfile; empty for a newline and for the first step
 	Span     source.Span // without operators; within it may be continuations and comments
 	Commands []*Command  // those inside, a part of Run.Commands
-	// HasHeredoc says that a here-document belongs to the step, whose body stands behind Span.
+	// HasHeredoc says that a here-document of the shell belongs to the step; its body stands below,
+	// outside Span or in it.
 	HasHeredoc bool
 }
 

@@ -175,7 +175,7 @@ func TestRunNotRead(t *testing.T) {
 		{"no -c", `SHELL ["/bin/bash"]` + "\nRUN x", `the shell "bash" is not called with -c`},
 		{"syntax", "RUN if x; then", "read script: "},
 		{"python here-document", "RUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF", "here-document for python3, which is not a POSIX shell or bash"},
-		{"too deep", "RUN " + strings.Repeat("(", 300) + "x" + strings.Repeat(")", 300), "the script is nested deeper than what is read"},
+		{"too deep", "RUN " + strings.Repeat("( ", 1500) + "x" + strings.Repeat(")", 1500), "the script is nested deeper than what is read"},
 		{"too many", "RUN " + strings.Repeat("x;", 6000), "the script is larger than what is read"},
 	}
 	for _, tt := range tests {

@@ -14,8 +14,8 @@ import (
 const (
 	maxCommands     = 5000
 	maxExports      = 200
-	maxShellDepth   = 8   // sh -c within sh -c
-	maxShellNesting = 250 // parentheses, braces and compound commands within each other
+	maxShellDepth   = 8    // sh -c within sh -c
+	maxShellNesting = 1000 // parentheses, braces and compound commands within each other
 )
 
 var (

@@ -61,7 +61,7 @@ func (p *piece) steps() []Step {
 
 func hasHeredoc(node syntax.Node) (has bool) {
 	syntax.Walk(node, func(n syntax.Node) bool {
-		if r, ok := n.(*syntax.Redirect); ok && r.Hdoc != nil {
+		if r, ok := n.(*syntax.Redirect); ok && (r.Op == syntax.Hdoc || r.Op == syntax.DashHdoc) {
 			has = true
 		}
 		return !has

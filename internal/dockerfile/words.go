@@ -226,6 +226,9 @@ func readJSON(t text) []text {
 
 // decodeJSON maps the value of a JSON string to the text between its quotes.
 func decodeJSON(raw text, value string) text {
+	if value == "" {
+		return text{segs: []segment{{file: raw.start(0)}}}
+	}
 	var b textBuilder
 	for i := 0; i < len(raw.s); {
 		n := 1
