@@ -15,13 +15,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hitrate-bot/hitrate/internal/githubtest"
 	"github.com/hitrate-bot/hitrate/internal/queue"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
@@ -286,7 +286,11 @@ func TestExamples(t *testing.T) {
 		Name     string            `json:"name"`
 		Examples []json.RawMessage `json:"examples"`
 	}
-	if err := json.Unmarshal(npmAsset(t, "webhooks-examples.json"), &examples); err != nil {
+	data, err := os.ReadFile(githubtest.Assets(t, githubtest.WebhooksAsset))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &examples); err != nil {
 		t.Fatal(err)
 	}
 	codertocat := review.Ref{Repository: 186853002, Owner: "Codertocat", Name: "Hello-World", Number: 2}
@@ -330,23 +334,6 @@ func TestExamples(t *testing.T) {
 	if statuses[400] != 3 {
 		t.Errorf("answers: %v", statuses)
 	}
-}
-
-// npmAsset reads a file that scripts/npm-assets.sh puts down.
-func npmAsset(t *testing.T, name string) []byte {
-	t.Helper()
-	folder := os.Getenv("HITRATE_NPM_ASSETS")
-	if folder == "" {
-		folder = filepath.Join("..", "..", ".cache", "npm")
-	}
-	data, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v (make test fetches it)", err)
-		}
-		t.Skipf("%v (make test fetches it)", err)
-	}
-	return data
 }
 
 // FuzzHandler sends any body with a right signature: the answer is one of the documented ones, and
