@@ -111,7 +111,11 @@ func (r response) list(t testing.TB) []object {
 // try sends a request with a token and the header pairs.
 func (e *exam) try(token, method, path string, body any, header ...string) (response, error) {
 	var reader io.Reader
-	if body != nil {
+	switch body := body.(type) {
+	case nil:
+	case []byte: // as it is
+		reader = bytes.NewReader(body)
+	default:
 		reader = bytes.NewReader(mustJSON(body))
 	}
 	if !strings.HasPrefix(path, "http") {
@@ -174,3 +178,24 @@ const (
 	repoPath = "/repos/octo-org/app"
 	pullPath = repoPath + "/pulls/1"
 )
+
+// expectViolations fails unless there are exactly these violations, by a part of each, and takes
+// them away.
+func (e *exam) expectViolations(parts ...string) {
+	e.Helper()
+	got := e.gh.Violations()
+	e.gh.mu.Lock()
+	e.gh.violations = nil
+	e.gh.mu.Unlock()
+	if e.gh.options.Contract == nil {
+		return // nothing looked
+	}
+	if len(got) != len(parts) {
+		e.Fatalf("violations %q, want %q", got, parts)
+	}
+	for i, part := range parts {
+		if !strings.Contains(got[i], part) {
+			e.Errorf("violation %q, want %q", got[i], part)
+		}
+	}
+}
