@@ -10,81 +10,119 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
-// compose reads the services of a compose file, by the Compose Specification, "build": the context is
-// relative to the file, the Dockerfile to the context.
+// maxExtends is how often a service may extend one that extends another one.
+const maxExtends = 8
+
+// compose reads the services of a compose file, by the Compose Specification, "build" and "extends":
+// the context is relative to the file, the Dockerfile to the context.
 func (r *reader) compose() {
 	for _, d := range r.documents() {
-		for _, service := range d.members(d.get(d.root, "services")) {
+		services := d.get(d.root, "services")
+		for _, service := range d.members(services) {
 			if image, ok := d.scalar(d.get(service.value, "image")); ok && isKanikoImage(image.text) {
 				r.evidence(image.line, withKaniko)
 			}
-			if build, ok := d.find(service.value, "build"); ok {
-				r.composeBuild(d, build)
+			build, ok := d.find(service.value, "build")
+			if !ok {
+				continue
+			}
+			c := composeBuild{args: map[string]string{}}
+			if c.extend(d, services, service.value, 0) {
+				r.composeBuild(build.line, c)
 			}
 		}
 		r.finish(d)
 	}
 }
 
-func (r *reader) composeBuild(d document, build member) {
-	b := buildcontext.Build{Kind: buildcontext.Local, Args: map[string]string{}}
-	location, file := ".", ""
-	if s, ok := d.scalar(build.value); ok {
-		location = s.text
-	} else {
-		keys := d.members(build.value)
-		if len(keys) == 0 {
-			return
+// composeBuild is the build of a service, as written.
+type composeBuild struct {
+	context, file, target string
+	args                  map[string]string
+}
+
+// extend reads the build of a service over that of the service which it extends; false where that is
+// in another file, or where something in it is not a value.
+func (c *composeBuild) extend(d document, services, service ast.Node, depth int) bool {
+	if base, ok := d.find(service, "extends"); ok {
+		name, isName := d.scalar(base.value)
+		if !isName {
+			if d.get(base.value, "file") != nil {
+				return false
+			}
+			name, _ = d.scalar(d.get(base.value, "service"))
 		}
-		for _, m := range keys {
-			s, isScalar := d.scalar(m.value)
-			switch m.key {
-			case "context":
-				location = s.text
-			case "dockerfile":
-				file = s.text
-			case "target":
-				b.Target = s.text
-			case "dockerfile_inline":
-				return
-			case "args":
-				r.composeArgs(d, m.value, b.Args)
-			default:
-				continue
-			}
-			if !isScalar && m.key != "args" {
-				return
-			}
+		if depth == maxExtends || !c.extend(d, services, d.get(services, name.text), depth+1) {
+			return false
 		}
 	}
-	for _, text := range []*string{&location, &file, &b.Target} {
+	build := d.get(service, "build")
+	if s, ok := d.scalar(build); ok {
+		c.context = s.text
+		return true
+	}
+	for _, m := range d.members(build) {
+		s, isScalar := d.scalar(m.value)
+		switch m.key {
+		case "context":
+			c.context = s.text
+		case "dockerfile":
+			c.file = s.text
+		case "target":
+			c.target = s.text
+		case "dockerfile_inline":
+			return false
+		case "args":
+			composeArgs(d, m.value, c.args)
+			continue
+		default:
+			continue
+		}
+		if !isScalar {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *reader) composeBuild(line int, c composeBuild) {
+	if c.context == "" {
+		// The files that are read over another one (compose.override.yml, compose.prod.yml) take the
+		// context from there.
+		if name := strings.TrimSuffix(path.Base(r.file.Path), path.Ext(r.file.Path)); name != "compose" && name != "docker-compose" {
+			return
+		}
+		c.context = "."
+	}
+	for _, text := range []*string{&c.context, &c.file, &c.target} {
 		var ok bool
 		if *text, ok = interpolate(*text); !ok {
 			return
 		}
 	}
-	if !isLocalContext(location) {
+	if !isLocalContext(c.context) {
 		return
 	}
+	b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args}
 	dir := path.Dir(r.file.Path)
 	if dir == "." {
 		dir = ""
 	}
 	var ok bool
-	if b.Context, ok = resolve(dir, location); !ok {
+	if b.Context, ok = resolve(dir, c.context); !ok {
 		return
 	}
-	if file != "" {
-		if b.Dockerfile, ok = resolve(b.Context, file); !ok {
+	if c.file != "" {
+		if b.Dockerfile, ok = resolve(b.Context, c.file); !ok {
 			return
 		}
 	}
-	r.build(build.line, b)
+	r.build(line, b)
 }
 
 // composeArgs reads build arguments, a mapping or a list of NAME=value; those whose value is the
 // environment's are left out.
-func (r *reader) composeArgs(d document, n ast.Node, args map[string]string) {
+func composeArgs(d document, n ast.Node, args map[string]string) {
 	set := func(name, value string) {
 		if value, ok := interpolate(value); ok && name != "" {
 			args[name] = value
