@@ -152,7 +152,14 @@ func (c *call) venv(args []arg) kind {
 }
 
 func (c *call) newInstall(tool, verb string, p parsed) *Install {
-	return &Install{Tool: tool, Verb: verb, Command: c.cmd, Dir: c.dir, DirKnown: c.dirKnown, Unclear: p.unclear}
+	i := &Install{Tool: tool, Verb: verb, Command: c.cmd, Dir: c.dir, DirKnown: c.dirKnown, Unclear: p.unclear}
+	// A program of a virtual environment installs into it.
+	if n := strings.LastIndex(c.program.text, "/bin/"); n > 0 {
+		if env, ok := c.abs(c.program.text[:n]); ok && env != "/usr" && env != "/usr/local" {
+			i.Writes = append(i.Writes, env)
+		}
+	}
+	return i
 }
 
 // in moves the install into a directory that an option names.

@@ -1,0 +1,234 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+var aptUpdateAlone = register(&Rule{
+	ID:       "apt-update-alone",
+	Title:    "The package index is updated in another RUN than the install that uses it",
+	Severity: config.SeverityWarning,
+	What:     "A command that fetches a package index (`apt-get update`, `apk update`, `dnf makecache`, `zypper refresh`) in a `RUN` without the install that uses it.",
+	Why: "Steps are cached each for itself. When the list of packages changes, the install runs again on the index of the day the update's layer was built: " +
+		"it gets old versions, or fails because the archive no longer has them.",
+	Fix: "For apt: the update moves in front of the installs that rely on it. Nothing is offered where its step does more than update, or where an unknown command may use the index.",
+	Not: "Steps whose script may install by itself, and installs that rely on an update which has an install of its own. `apt-get update` with `apt-get upgrade` in one RUN is no fault. " +
+		"Package versions should not be pinned for the cache: they vanish from the archive. Merging all RUNs is no aim either.",
+	Sources: []Source{
+		{"Docker: best practices, apt-get", "https://docs.docker.com/build/building/best-practices/#apt-get"},
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/#run-instructions"},
+	},
+	Check: checkAptUpdateAlone,
+})
+
+// reliance is a RUN that installs from the index of an earlier one.
+type reliance struct {
+	in      *dockerfile.Instruction
+	first   *dockerfile.Command // its first install
+	sameWay bool                // in the lane of the update
+	i       int                 // in that lane
+}
+
+func checkAptUpdateAlone(p *Pass) {
+	for _, stage := range p.File.Stages {
+		for _, lane := range lanes(stage) {
+			for i, st := range lane {
+				p.checkUpdate(lane, i, st)
+			}
+		}
+	}
+}
+
+func (p *Pass) checkUpdate(lane []step, i int, st step) {
+	e := p.effectsOf(st.in)
+	if len(e.Updates) == 0 {
+		return
+	}
+	update := e.Updates[len(e.Updates)-1]
+	upgraded := false
+	for _, k := range e.Packages {
+		if k.Tool != update.Tool || k.Command.Span.Start < update.Command.Span.Start {
+			if k.Tool == update.Tool && !k.Upgrade {
+				return // an install before it: the RUN knows what it does
+			}
+			continue
+		}
+		if !k.Upgrade {
+			return
+		}
+		upgraded = true
+	}
+	for _, cmd := range e.Unknown {
+		if cmd.Span.Start > update.Command.Span.Start {
+			return // a script may install
+		}
+	}
+	for _, cmd := range st.in.Run().Commands {
+		if !cmd.Always && cmd == update.Command {
+			return
+		}
+	}
+	rely := p.reliesOn(lane, i, update.Tool)
+	if len(rely) == 0 && upgraded {
+		return
+	}
+	text := code(p.textOf(update.Command.Span))
+	f := Finding{
+		Subject: update.Tool,
+		Title:   say(text, " stands in a RUN of its own."),
+		Here:    say(text, " stands in a RUN of its own."),
+		Done:    say("The index is now updated in the RUN that installs from it."),
+	}
+	for _, r := range rely {
+		f.Related = append(f.Related, p.place(r.in))
+	}
+	switch {
+	case len(rely) > 0:
+		install := code(p.commandText(rely[0].first))
+		f.Why = say("This layer stays cached while ", install, " (line ", p.line(rely[0].in), ") changes: the install then uses an old index, "+
+			"and gets old versions or fails on ones that are gone.")
+		f.Advice = say("Update and install in one RUN: ", code(oneLine(p.textOf(update.Command.Span))+" && "+firstWords(p.commandText(rely[0].first))+" …"), ".")
+		unit, reason := p.mergeUpdate(lane, i, update, rely)
+		f.Unit, f.Withheld = unit, string(reason)
+	default:
+		f.Why = say("No install in this file uses the index that it fetches; one that comes later finds an index as old as this layer.")
+		f.Advice = say("Leave it to the RUN that installs.")
+	}
+	p.report(st.outer, f)
+}
+
+// commandText is a command as written, on one line.
+func (p *Pass) commandText(cmd *dockerfile.Command) string { return oneLine(p.textOf(cmd.Span)) }
+
+// firstWords is the program and what is asked of it.
+func firstWords(command string) string {
+	words := strings.Fields(command)
+	out := words[:min(1, len(words))]
+	for _, w := range words[len(out):] {
+		out = append(out, w)
+		if !strings.HasPrefix(w, "-") {
+			break
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// reliesOn finds the RUNs below an update, in its lane and in the stages on top of it, that install
+// from the index that it left: those without an update of their own before the install, up to the
+// next RUN that updates.
+func (p *Pass) reliesOn(lane []step, i int, tool string) []reliance {
+	var out []reliance
+	ended := false
+	look := func(steps []step, from int, same bool) (end bool) {
+		for j := from; j < len(steps); j++ {
+			e := p.effectsOf(steps[j].in)
+			next := -1
+			for _, u := range e.Updates {
+				if u.Tool == tool && (next < 0 || u.Command.Span.Start < next) {
+					next = u.Command.Span.Start
+				}
+			}
+			for _, k := range e.Packages {
+				if k.Tool != tool || k.Upgrade || next >= 0 && k.Command.Span.Start > next {
+					continue
+				}
+				if k.Fetches && tool == "apk" {
+					continue
+				}
+				out = append(out, reliance{in: steps[j].outer, first: k.Command, sameWay: same, i: j})
+				break
+			}
+			if next >= 0 {
+				return true
+			}
+		}
+		return false
+	}
+	ended = look(lane, i+1, true)
+	if ended || len(lane) == 0 || lane[0].in != lane[0].outer {
+		return out
+	}
+	// Stages on top, each one once.
+	open := map[*dockerfile.Stage]bool{lane[0].in.Stage: true}
+	for _, s := range p.File.Stages {
+		if s.Parent == nil || !open[s.Parent] {
+			continue
+		}
+		if !look(lanes(s)[0], 0, false) {
+			open[s] = true
+		}
+	}
+	return out
+}
+
+// mergeUpdate is the edit: the update's RUN goes, and its command comes in front of the installs.
+func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, rely []reliance) (*Unit, Reason) {
+	st := lane[i]
+	run := st.in.Run()
+	switch {
+	case update.Tool != "apt":
+		return nil, NotProven
+	case st.in != st.outer:
+		return nil, InOnBuild
+	case run.Exec != nil || run.Heredoc:
+		return nil, ScriptForm
+	case len(run.Commands) != 1 || len(run.Steps) != 1 || len(update.Command.Redirects) > 0 || len(update.Command.Prefix) > 0:
+		return nil, UpdateDoesMore
+	case len(st.in.Flags) > 0:
+		return nil, OtherSettings
+	}
+	command := p.textOf(update.Command.Span)
+	if strings.ContainsAny(command, "\n\\") {
+		return nil, ScriptForm
+	}
+	last := 0
+	for _, r := range rely {
+		if !r.sameWay {
+			return nil, IndexUsed
+		}
+		last = max(last, r.i)
+	}
+	into := func(j int) bool {
+		return slices.ContainsFunc(rely, func(r reliance) bool { return r.i == j })
+	}
+	for j := i + 1; j < last; j++ {
+		e := p.effectsOf(lane[j].in)
+		if e.Unread || !into(j) && (len(e.Unknown) > 0 || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" })) {
+			return nil, IndexUsed
+		}
+	}
+	user := p.states[st.in].User
+	line := p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(st.in.Span))
+	unit := &Unit{Edits: []source.Edit{{Span: line}}}
+	effect := MergeUpdate{Update: st.in}
+	for _, r := range rely {
+		other := r.in.Run()
+		if other.Exec != nil {
+			return nil, ScriptForm
+		}
+		if len(r.in.Flags) > 0 || p.states[r.in].User != user {
+			return nil, OtherSettings
+		}
+		n := slices.IndexFunc(other.Steps, func(s dockerfile.Step) bool { return slices.Contains(s.Commands, r.first) })
+		if n < 0 || r.first.Nested > 0 || r.first.Pipe.Len > 0 || other.Steps[n].Op == "||" || other.Steps[n].Op == "&" ||
+			n+1 < len(other.Steps) && (other.Steps[n+1].Op == "||" || other.Steps[n+1].Op == "&") {
+			return nil, ScriptForm
+		}
+		for _, cmd := range p.effectsOf(r.in).Unknown {
+			if cmd.Span.Start < r.first.Span.Start {
+				return nil, IndexUsed
+			}
+		}
+		at := other.Steps[n].Span.Start
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: command + " && "})
+		effect.Into = append(effect.Into, r.in)
+	}
+	unit.Effects = []Effect{effect}
+	return unit, ""
+}

@@ -1,0 +1,530 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+var copyBeforeInstall = register(&Rule{
+	ID:       "copy-before-install",
+	Title:    "Dependencies are installed below a COPY of the source",
+	Severity: config.SeverityError,
+	What: "A dependency install comes after a `COPY`, an `ADD` or a bind mount that brings more files than the install reads: " +
+		"pip, uv, poetry, pipenv, pdm, conda and mamba, npm, yarn, pnpm, bun, `go mod download`, bundler, composer and cargo, also in `ONBUILD`.",
+	Why: "A step's cache key contains the keys of all steps above it, and a `COPY` is keyed by the content of what it copies. " +
+		"So each change to any copied file runs the install again, though it reads only a few of them.",
+	Fix: "For pip and uv: a `COPY` of the files that the install reads, with all that they include, takes the old one's place; the old one moves below the install, unchanged. " +
+		"Nothing is offered where the install or a step between needs the source, where a file that it reads is not in the build context, " +
+		"and where the moved `COPY` would write over what the install made.",
+	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests; `COPY --from=`, " +
+		"which is keyed by what it copies. Where LABEL, EXPOSE and CMD stand does not matter: they are no steps.",
+	Sources: []Source{
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
+		{"Docker: optimize cache usage", "https://docs.docker.com/build/cache/optimize/#order-your-layers"},
+	},
+	Check: checkCopyBeforeInstall,
+})
+
+// served is a RUN whose installs stand below a copy that brings more than they read.
+type served struct {
+	i        int // in the lane
+	in       *dockerfile.Instruction
+	installs []shelleffects.Install
+	reads    []readsOf // of installs, one for one
+	reading  bool      // one of them reads manifests that the file copies
+	weak     bool      // it reads only manifests that the file does not copy
+}
+
+// installGroup is what one copy stands in front of.
+type installGroup struct {
+	copy *copied
+	at   int // of the copy in the lane; -1 when it stands in a stage above
+	lane []step
+	runs []served
+}
+
+func checkCopyBeforeInstall(p *Pass) {
+	for _, stage := range p.File.Stages {
+		for _, lane := range lanes(stage) {
+			for _, g := range p.installGroups(lane) {
+				p.reportGroup(g)
+			}
+		}
+	}
+}
+
+func (p *Pass) installGroups(lane []step) []*installGroup {
+	var groups []*installGroup
+	for i := range lane {
+		s := p.serve(lane, i)
+		if s == nil {
+			continue
+		}
+		c, at := p.standsInFront(lane, *s)
+		if c == nil || p.installedAbove(lane, at, *s) {
+			continue
+		}
+		n := slices.IndexFunc(groups, func(g *installGroup) bool { return g.copy == c })
+		if n < 0 {
+			n = len(groups)
+			groups = append(groups, &installGroup{copy: c, at: at, lane: lane})
+		}
+		groups[n].runs = append(groups[n].runs, *s)
+	}
+	return slices.DeleteFunc(groups, func(g *installGroup) bool {
+		return !slices.ContainsFunc(g.runs, func(s served) bool { return !s.weak })
+	})
+}
+
+// serve finds the installs of a RUN that need not stand below the source.
+func (p *Pass) serve(lane []step, i int) *served {
+	e := p.effectsOf(lane[i].in)
+	s := &served{i: i, in: lane[i].in, weak: true}
+	needsSource := false
+	for _, install := range e.Installs {
+		r := p.reads(lane, i, install)
+		switch {
+		case len(install.Manifests) > 0:
+			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
+			unknown := !install.DirKnown || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
+			if len(r.named) > 0 || unknown {
+				s.reading, s.weak = true, false
+			}
+		case install.NeedsSource != "" && p.fromContext(lane, i, install):
+			needsSource = true
+		case install.PackagingOnly:
+		default:
+			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
+			if install.NeedsSource == "" {
+				s.weak = false
+			}
+		}
+	}
+	switch {
+	case len(s.installs) == 0:
+		return nil
+	case s.reading:
+		return s
+	case needsSource || len(e.Unknown) > 0:
+		return nil // the RUN may well need the source
+	}
+	return s
+}
+
+// fromContext says whether a local path that an install names may come from the build context.
+func (p *Pass) fromContext(lane []step, i int, install shelleffects.Install) bool {
+	if !install.DirKnown {
+		return true
+	}
+	for _, c := range p.above(lane, i) {
+		for _, local := range install.LocalPaths {
+			if !c.destKnown || shelleffects.Overlaps(c.dest, local) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// above are the copies that a step sees: its own mounts, those above it in its lane, nearest first,
+// then those of the stages that it is FROM.
+func (v *view) above(lane []step, i int) []*copied {
+	out := slices.Clone(v.copiesOf(lane[i].in))
+	seen := map[*dockerfile.Stage]bool{}
+	for {
+		for i--; i >= 0; i-- {
+			for _, c := range v.copiesOf(lane[i].in) {
+				if !c.mount {
+					out = append(out, c)
+				}
+			}
+		}
+		if len(lane) == 0 || lane[0].in != lane[0].outer {
+			return out
+		}
+		parent := lane[0].in.Stage.Parent
+		if parent == nil || seen[parent] {
+			return out
+		}
+		seen[parent] = true
+		lane = lanes(parent)[0]
+		i = len(lane)
+		if i == 0 {
+			return out
+		}
+	}
+}
+
+// standsInFront is the copy that makes a RUN's installs run again for nothing, and its place in the
+// lane: the nearest that brings one of their manifests together with more, else the first that
+// brings more than manifests. nil where there is none.
+func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
+	var read []string
+	for _, r := range s.reads {
+		for _, l := range r.named {
+			read = append(read, l.file)
+		}
+		for _, repo := range r.paths {
+			if p.Context != nil {
+				read = append(read, contextPath(p.Context, repo))
+			}
+		}
+	}
+	brings := func(c *copied) bool {
+		for _, r := range s.reads {
+			if slices.ContainsFunc(r.named, func(l located) bool { return l.by == c }) {
+				return true
+			}
+		}
+		return false
+	}
+	var first *copied
+	at := -1
+	for _, c := range p.above(lane, s.i) {
+		if c.excess(read) == 0 {
+			continue
+		}
+		place := slices.IndexFunc(lane, func(st step) bool { return st.in == c.in })
+		if brings(c) {
+			return c, place
+		}
+		// Another stage's copies count when they bring what the install reads; scripts and
+		// settings that a step between uses have to be there.
+		if place < 0 || !c.root() && p.usedBetween(lane, place, s, c) {
+			continue
+		}
+		first, at = c, place
+	}
+	return first, at
+}
+
+// contextPath is a repository path relative to the context.
+func contextPath(c *buildcontext.Context, repo string) string {
+	if c.Build.Context == "." || c.Build.Context == "" {
+		return repo
+	}
+	return strings.TrimPrefix(repo, strings.TrimSuffix(c.Build.Context, "/")+"/")
+}
+
+// usedBetween says whether a step between a copy and a RUN, or the RUN's other commands, may use
+// what the copy brings.
+func (p *Pass) usedBetween(lane []step, from int, s served, c *copied) bool {
+	for j := from + 1; j <= s.i; j++ {
+		if !p.independent(lane[j].in, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// independent says whether a RUN's commands, installs aside, neither read nor write what a copy
+// brings, as far as the table knows. Other instructions are.
+func (p *Pass) independent(in *dockerfile.Instruction, c *copied) bool {
+	if in.Run() == nil {
+		return true
+	}
+	e := p.effectsOf(in)
+	if e.Unread || len(e.Unknown) > 0 {
+		return false
+	}
+	for _, t := range e.Touches {
+		for _, touched := range t.Paths {
+			if !p.apart(touched, c) {
+				return false
+			}
+		}
+	}
+	for _, k := range e.Packages {
+		for _, f := range k.Files {
+			if !p.apart(f, c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// apart says whether a path has nothing to do with what a copy brings: it lies elsewhere, or in a
+// place that the copy leaves out for certain.
+func (p *Pass) apart(touched string, c *copied) bool {
+	if !c.destKnown {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(touched, "~"); ok {
+		// The home of a user who is not known: /root or below /home.
+		return !shelleffects.Overlaps(c.dest, "/root"+rest) && !shelleffects.Overlaps(c.dest, "/home")
+	}
+	if !shelleffects.Overlaps(c.dest, touched) {
+		return true
+	}
+	return touched != c.dest && shelleffects.Covers(c.dest, touched) && p.leftOut(touched, c)
+}
+
+// leftOut says that a copy brings nothing at a path of the image or below it, whatever lies in the
+// developer's own directory.
+func (p *Pass) leftOut(image string, c *copied) bool {
+	if p.Context == nil || len(c.sources) != 1 || c.sources[0].wild || !c.sources[0].known {
+		return false
+	}
+	for _, pair := range c.pairs {
+		if shelleffects.Covers(image, pair.image) {
+			return false
+		}
+	}
+	if p.Context.Build.Kind == buildcontext.Git {
+		return true
+	}
+	rel := strings.TrimPrefix(strings.TrimPrefix(image, c.dest), "/")
+	return p.Context.Ignored(path.Join(cleanSource(c.sources[0].text), rel))
+}
+
+// installedAbove says whether an install above the copy has already installed what these install:
+// the same tool from the same manifests. What runs again then is little.
+func (p *Pass) installedAbove(lane []step, at int, s served) bool {
+	if at < 0 {
+		at = s.i
+	}
+	var before []shelleffects.Install
+	stageLane, end := lane, at
+	for depth := 0; depth < maxStages; depth++ {
+		for _, st := range stageLane[:end] {
+			before = append(before, p.effectsOf(st.in).Installs...)
+		}
+		if len(lane) == 0 || lane[0].in != lane[0].outer {
+			break
+		}
+		parent := stageLane[0].in.Stage.Parent
+		if parent == nil || len(lanes(parent)[0]) == 0 {
+			break
+		}
+		stageLane = lanes(parent)[0]
+		end = len(stageLane)
+	}
+	same := func(a, b shelleffects.Install) bool {
+		if a.Tool != b.Tool || len(a.Manifests) == 0 {
+			return false
+		}
+		if a.Leaves != "" || b.Leaves != "" {
+			return true
+		}
+		pa, _ := a.Path(a.Manifests[0].Path)
+		pb, _ := b.Path(b.Manifests[0].Path)
+		return path.Base(pa) == path.Base(pb)
+	}
+	for _, install := range s.installs {
+		if len(install.Manifests) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(before, func(b shelleffects.Install) bool { return same(install, b) }) {
+			return false
+		}
+	}
+	return s.reading
+}
+
+func (p *Pass) reportGroup(g *installGroup) {
+	c := g.copy
+	f := Finding{Weight: max(0, c.excess(nil))}
+	for _, s := range g.runs {
+		if s.in != c.in {
+			f.Related = append(f.Related, p.place(s.in))
+		}
+	}
+	var read []string
+	for _, s := range g.runs {
+		for _, r := range s.reads {
+			for _, name := range r.names {
+				if !slices.Contains(read, name) {
+					read = append(read, name)
+				}
+			}
+		}
+	}
+	f.Subject = g.subject()
+	p.installWords(&f, g, read)
+	unit, reason := p.moveCopy(g)
+	if reason != "" {
+		f.Withheld = string(reason)
+	}
+	f.Unit = unit
+	p.report(g.anchor(), f)
+}
+
+// anchor is the instruction of the file that the finding stands at.
+func (g *installGroup) anchor() *dockerfile.Instruction {
+	for _, st := range g.lane {
+		if st.in == g.copy.in {
+			return st.outer
+		}
+	}
+	if g.copy.in.Stage != nil {
+		for _, lane := range lanes(g.copy.in.Stage) {
+			for _, st := range lane {
+				if st.in == g.copy.in {
+					return st.outer
+				}
+			}
+		}
+	}
+	return g.copy.in
+}
+
+// subject names the tools and their manifests.
+func (g *installGroup) subject() string {
+	var parts []string
+	for _, s := range g.runs {
+		for n, install := range s.installs {
+			part := install.Tool
+			if len(s.reads[n].names) > 0 {
+				part += " " + s.reads[n].names[0]
+			}
+			if !slices.Contains(parts, part) && len(parts) < 5 {
+				parts = append(parts, part)
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// installName is what people call an install: "pip install", "npm ci".
+func installName(i shelleffects.Install) string {
+	tool := i.Tool
+	if tool == "bundler" {
+		tool = "bundle"
+	}
+	return tool + " " + i.Verb
+}
+
+// installWords writes the sentences.
+func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
+	c := g.copy
+	var names []string
+	leaves := ""
+	several := 0
+	manifests := 0
+	for _, s := range g.runs {
+		for n, install := range s.installs {
+			several++
+			if name := installName(install); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			if install.Leaves != "" && p.isPackage(s.reads[n], install) {
+				leaves = install.Leaves
+			}
+			manifests += len(install.Manifests)
+		}
+	}
+	var what, here Text
+	switch {
+	case len(names) == 1:
+		what = say("the "+names[0], plural(several))
+	case len(names) == 2:
+		what = say("the "+names[0], " and the "+names[1])
+	default:
+		what = say("the dependency installs")
+	}
+	here = say("this install")
+	if several > 1 {
+		here = say("these installs")
+	}
+	copyText := code(p.textOf(c.in.Span))
+	every := say("Every change to what ", copyText, " brings re-runs ")
+	if c.root() && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
+		every = say("Every commit re-runs ")
+	}
+	f.Title = say(every, what, ".")
+	f.Here = say(every, here, ".")
+
+	it, they := "It reads", "it"
+	if several > 1 {
+		it, they = "They read", "them"
+	}
+	var reads Text
+	switch {
+	case len(read) > 0 && leaves != "":
+		reads = say("The dependencies are named in ", list(read), ", but ")
+	case len(read) > 0:
+		reads = say(it, " only ", list(read), ", but ")
+	case manifests > 0:
+		reads = say(it, " only what names the dependencies, but ")
+	default:
+		reads = say(it, " no file of the source, but ")
+	}
+	brings := say(" puts every file in front of ", they, ".")
+	if n := c.excess(nil); !c.root() || p.Context == nil {
+		switch {
+		case n == 1:
+			brings = say(" puts another file in front of ", they, ".")
+		case n > 1:
+			brings = say(" puts ", n, " other files in front of ", they, ".")
+		default:
+			brings = say(" puts a whole directory in front of ", they, ".")
+		}
+	}
+	verb := copyText
+	if c.mount {
+		brings = say(" mounts more than that.")
+		verb = code(p.mountText(c))
+	}
+	f.Why = say(reads, verb, " (line ", p.line(g.anchor()), ")", brings)
+
+	switch {
+	case leaves != "":
+		f.Advice = say("Copy ", list(read), " first and install with ", code(leaves), "; then copy the rest and install the project.")
+	case c.mount && len(read) > 0:
+		f.Advice = say("Mount ", list(read), " alone.")
+	case len(read) == 0 && manifests == 0:
+		f.Advice = say("Put ", they, " above the COPY.")
+	case g.onlyPip():
+		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
+	case len(read) > 0:
+		f.Advice = say("Copy ", list(read), " first and the rest after ", they, ".")
+	default:
+		f.Advice = say("Copy what names the dependencies first and the rest after ", they, ".")
+	}
+	subject := "The install is"
+	if several > 1 {
+		subject = "The installs are"
+	}
+	f.Done = say(subject, " no longer re-run by changes to the source.")
+	if len(read) == 1 {
+		f.Done = say(subject, " now re-run only when ", list(read), " changes.")
+	} else if len(read) > 1 {
+		f.Done = say(subject, " now re-run only when ", list(read), " change.")
+	}
+}
+
+func plural(n int) string {
+	if n > 1 {
+		return "s"
+	}
+	return ""
+}
+
+// onlyPip says that all installs read requirements files in pip's format.
+func (g *installGroup) onlyPip() bool {
+	for _, s := range g.runs {
+		for _, install := range s.installs {
+			if install.Tool != "pip" && (install.Tool != "uv" || install.Verb == "sync") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// mountText is the mount of a RUN as written.
+func (p *Pass) mountText(c *copied) string {
+	for _, f := range c.in.Flags {
+		if f.Name == "mount" && strings.Contains(f.Value, c.sources[0].text) {
+			return p.textOf(f.Span)
+		}
+	}
+	return "RUN --mount=type=bind"
+}

@@ -1,0 +1,110 @@
+package rules
+
+import (
+	"errors"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/source"
+	"github.com/hitrate-bot/hitrate/internal/workflow"
+)
+
+// ErrNeeded is what Input.Read gives for a text that has not been fetched yet.
+var ErrNeeded = errors.New("not fetched yet")
+
+// Input is one Dockerfile under one of its builds, with everything that rules may read. It is a
+// value: nothing in it changes while rules run.
+type Input struct {
+	File    *dockerfile.File
+	Context *buildcontext.Context // of the primary build
+	Builds  []buildcontext.Build  // all known, the primary one first
+	Config  config.Repository
+	Facts   workflow.Facts
+	// Read gives the text of a repository file (manifests); an error for which
+	// errors.Is(err, fs.ErrNotExist) holds where the tree has none, ErrNeeded where its text has
+	// not been fetched yet: the rule goes on without, and is run again when it has.
+	Read func(path string) (*source.File, error)
+}
+
+// Finding is one thing to say.
+type Finding struct {
+	Rule     string
+	Severity string // effective: config.SeverityError, …
+	Path     string // the Dockerfile, or the requirements file
+	Span     source.Span
+	Related  []Place
+	Stage    string // name or number of the stage; "" outside a Dockerfile
+	Subject  string // what the finding is about, stable when text moves: tool and manifest, variable, image
+	// Weight says how much of what was copied stands in the way (files that the COPY brings), so that
+	// a finding that was made worse can be told; 0 where that means nothing.
+	Weight int
+
+	// The words. Text holds code of the pull request apart, so that each surface can escape it.
+	Title  Text // for the body: "Every commit re-runs the pip install."
+	Here   Text // for a comment on the lines: "Every commit re-runs this install."
+	Why    Text // cause and cost, one or two sentences
+	Advice Text // what to do: "Copy the requirements first and the rest after it."
+	Done   Text // when it is gone: "The install is now re-run only when `requirements.txt` changes."
+
+	Unit     *Unit  // the edit; nil where there is none
+	Withheld string // why there is no edit though the rule has one: one of the Reason constants, or ""
+	NewFile  *NewFile
+}
+
+// Place is a span of a file.
+type Place struct {
+	Path string
+	Span source.Span
+}
+
+// NewFile is a file that would settle the finding.
+type NewFile struct{ Path, Text string }
+
+// Unit is the edits of one finding, against the file as it is, with the effects that they declare.
+type Unit struct {
+	Edits   []source.Edit
+	Effects []Effect
+	Note    Text // what the reader of the suggestion should know: "The cache mount keeps pip's downloads …"
+}
+
+// Effect is one declared change of the build's steps. Instructions are those of the original file.
+type Effect interface{ effect() }
+
+// AddCopy is a new COPY of files that Of (a COPY of the original) brings too, in Of's old place.
+type AddCopy struct {
+	Of      *dockerfile.Instruction
+	Sources []string // as written in the new COPY
+	Dest    string   // as written
+}
+
+// MoveStep moves an instruction below another one of its stage, unchanged.
+type MoveStep struct{ Step, Below *dockerfile.Instruction }
+
+// AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user.
+type AddCacheMount struct {
+	Step     *dockerfile.Instruction
+	Tool     string
+	Target   string
+	UID, GID string // "" for root
+}
+
+// AddFlag adds a flag that keeps a command from writing its cache.
+type AddFlag struct {
+	Step    *dockerfile.Instruction
+	Command *dockerfile.Command
+	Flag    string
+}
+
+// MergeUpdate moves an index update from Update (which goes, when it did nothing else) into the
+// RUNs that use it: "apt-get update && " before their first install.
+type MergeUpdate struct {
+	Update *dockerfile.Instruction
+	Into   []*dockerfile.Instruction
+}
+
+func (AddCopy) effect()       {}
+func (MoveStep) effect()      {}
+func (AddCacheMount) effect() {}
+func (AddFlag) effect()       {}
+func (MergeUpdate) effect()   {}

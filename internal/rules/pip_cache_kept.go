@@ -1,0 +1,340 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+const (
+	preferCacheMount = "cache-mount"
+	preferNoCache    = "no-cache-dir"
+)
+
+var pipCacheKept = register(&Rule{
+	ID:       "pip-cache-kept",
+	Title:    "pip, uv or poetry leave their cache in a layer that is shipped",
+	Severity: config.SeverityWarning,
+	What:     "A `RUN` of a stage that is part of the image installs with pip, uv or poetry and leaves the downloads in the layer.",
+	Why: "The cache is part of the layer: it is pushed, pulled and stored with the image and serves nobody, since the next build of this step starts from the layer above. " +
+		"A cache mount keeps it out of the image and for the next build on the same builder.",
+	Fix: "For pip and uv of the root user of a known base image: a cache mount. `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, or where the setting `prefer` says so.",
+	Not: "`PIP_NO_CACHE_DIR` with any value, also `0` and `off`, turns pip's cache off; so do `--no-cache-dir` and its short forms. A mount, a removal in the same RUN and a switched-off cache are all accepted: " +
+		"`--no-cache-dir` is not always right (with a cache mount it makes the mount inert), and nobody has to do both. Stages that do not reach the image, and installs of pip, setuptools and wheel alone, are left in peace. " +
+		"Cache mounts are not exported by the gha and registry caches: on fresh CI runners they start empty.",
+	Sources: []Source{
+		{"Docker: cache mounts", "https://docs.docker.com/build/cache/optimize/#use-cache-mounts"},
+		{"Docker: cache mounts in GitHub Actions", "https://docs.docker.com/build/ci/github-actions/cache/#cache-mounts"},
+		{"pip: caching", "https://pip.pypa.io/en/stable/topics/caching/"},
+		{"uv: caching in Docker", "https://docs.astral.sh/uv/guides/integration/docker/#caching"},
+	},
+	Settings: []config.Setting{{
+		Name: "prefer", Kind: "string", Allowed: []string{preferCacheMount, preferNoCache}, Default: preferCacheMount,
+		Doc: "What the suggestion uses: a cache mount, or a flag that keeps no cache at all.",
+	}},
+	Hadolint: []string{"DL3042"},
+	Check:    checkPipCacheKept,
+})
+
+func checkPipCacheKept(p *Pass) {
+	for _, stage := range p.File.Stages {
+		if !p.shipped[stage] {
+			continue
+		}
+		lane := lanes(stage)[0]
+		for i, st := range lane {
+			p.checkCache(lane, i, st.in)
+		}
+	}
+}
+
+func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
+	e := p.effectsOf(in)
+	var kept []shelleffects.Install
+	for _, install := range e.Installs {
+		if p.keepsCache(lane, i, in, e, install) {
+			kept = append(kept, install)
+		}
+	}
+	if len(kept) == 0 || p.configured(lane, i, kept[0].Tool) {
+		return
+	}
+	var tools, names []string
+	for _, install := range kept {
+		if !slices.Contains(tools, install.Tool) {
+			tools = append(tools, install.Tool)
+		}
+		if name := installName(install); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	who := strings.Join(tools, " and ")
+	f := Finding{
+		Subject: cacheSubject(kept[0]),
+		Title:   say("The "+strings.Join(names, " and "), " leaves its downloads in the image."),
+		Here:    say("This install leaves its downloads in the image."),
+		Why:     say(who, "'s cache becomes part of this layer: it is pushed and pulled with the image, and no build reads it again."),
+		Done:    say("The install no longer leaves its downloads in the image."),
+	}
+	noCache := setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil
+	switch {
+	case noCache:
+		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
+	case kept[0].CacheDirKnown:
+		f.Advice = say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
+	default:
+		f.Advice = say("Keep them in a cache mount on the user's cache directory, or install with ", code(noCacheFlag(kept[0].Tool)), ".")
+	}
+	var reason Reason
+	if noCache {
+		f.Unit, reason = p.addNoCache(in, kept)
+	} else {
+		f.Unit, reason = p.addCacheMount(in, kept)
+	}
+	f.Withheld = string(reason)
+	p.report(in, f)
+}
+
+func cacheSubject(install shelleffects.Install) string {
+	switch {
+	case len(install.Manifests) > 0 && install.Manifests[0].Path != "":
+		return install.Tool + " " + install.Manifests[0].Path
+	case len(install.Packages) > 0:
+		return install.Tool + " " + install.Packages[0]
+	}
+	return install.Tool
+}
+
+// keepsCache says whether an install leaves its cache in the layer.
+func (p *Pass) keepsCache(lane []step, i int, in *dockerfile.Instruction, e shelleffects.Effects, install shelleffects.Install) bool {
+	switch install.Tool {
+	case "pip", "uv", "poetry":
+	default:
+		return false
+	}
+	if install.CacheOff != "" || install.PackagingOnly || install.CacheDir == "" {
+		return false
+	}
+	for _, dir := range cacheDirs(install) {
+		if e.Removes(dir, install.Tool, install.Command) || p.mounted(in, dir) {
+			return false
+		}
+	}
+	return !p.onlyLocal(install)
+}
+
+// onlyLocal says that an install names nothing but archives that are there already: their
+// dependencies may still be fetched, but which and whether is not known.
+func (p *Pass) onlyLocal(install shelleffects.Install) bool {
+	if len(install.Packages) > 0 || len(install.Manifests) > 0 {
+		return false
+	}
+	for _, a := range install.Command.Words {
+		if a.Literal && (a.Value == "--no-index" || a.Value == "--no-deps") {
+			return true
+		}
+	}
+	return false
+}
+
+// cacheDirs are the directories where an install may keep its cache: one, or where the user's home
+// is not known the likely ones.
+func cacheDirs(install shelleffects.Install) []string {
+	rest, ok := strings.CutPrefix(install.CacheDir, "~")
+	if !ok {
+		return []string{install.CacheDir}
+	}
+	return []string{install.CacheDir, "/root" + rest}
+}
+
+// mounted says whether a mount covers a directory, so that what is written there is not in the layer.
+func (p *Pass) mounted(in *dockerfile.Instruction, dir string) bool {
+	for _, m := range in.Run().Mounts {
+		if m.Type != instructions.MountTypeCache && m.Type != instructions.MountTypeTmpfs {
+			continue
+		}
+		target, known := shelleffects.Expand(m.Target, p.states[in].Env)
+		if !path.IsAbs(target) {
+			target = path.Join("/", p.states[in].Workdir, target)
+		}
+		target = path.Clean(target)
+		if !known || shelleffects.Covers(target, dir) {
+			return true
+		}
+		// A home that is not known: the end of the path tells.
+		if strings.HasPrefix(dir, "~") {
+			for rest := strings.TrimPrefix(dir, "~"); rest != "/" && rest != "."; rest = path.Dir(rest) {
+				if strings.HasSuffix(target, rest) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// configured says whether a step above may have configured pip: what it set is not known then.
+func (p *Pass) configured(lane []step, i int, tool string) bool {
+	if tool == "poetry" {
+		return false
+	}
+	if v := p.states[lane[i].in].Env["PIP_CONFIG_FILE"]; v != "" && tool == "pip" {
+		return true
+	}
+	for _, c := range p.above(lane, i) {
+		for _, pr := range c.pairs {
+			base := path.Base(pr.image)
+			if base == "pip.conf" || tool == "uv" && base == "uv.toml" && !strings.Contains(pr.context, "/") && !c.directory() {
+				return true
+			}
+		}
+	}
+	stage := lane[i].in.Stage
+	for depth := 0; stage != nil && depth < maxStages; depth++ {
+		for _, in := range stage.Instructions {
+			if in.Run() == nil || in.Stage == lane[i].in.Stage && in.Span.Start > lane[i].in.Span.Start {
+				continue
+			}
+			for _, cmd := range in.Run().Commands {
+				if configures(cmd) {
+					return true
+				}
+			}
+		}
+		stage = stage.Parent
+	}
+	return false
+}
+
+// configures says whether a command writes pip's configuration: "pip config set", a redirection.
+func configures(cmd *dockerfile.Command) bool {
+	for _, r := range cmd.Redirects {
+		if strings.HasPrefix(path.Base(r.Target.Value), "pip.conf") {
+			return true
+		}
+	}
+	for n, w := range cmd.Words {
+		if w.Value == "config" && n > 0 && n+1 < len(cmd.Words) && cmd.Words[n+1].Value == "set" &&
+			slices.ContainsFunc(cmd.Words[n+1:], func(w dockerfile.Word) bool { return strings.Contains(w.Value, "cache") }) {
+			return true
+		}
+	}
+	return false
+}
+
+func noCacheFlag(tool string) string {
+	if tool == "pip" {
+		return "--no-cache-dir"
+	}
+	return "--no-cache"
+}
+
+// addCacheMount is the edit: a cache mount on the cache of the user that runs the step.
+func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Install) (*Unit, Reason) {
+	state := p.states[in]
+	switch {
+	case !mountsKnown(p.File):
+		return nil, FrontendUnknown
+	case !state.BaseKnown:
+		return nil, BaseUnknown
+	case !state.UserKnown || !isRoot(state.User):
+		return nil, OtherUser
+	}
+	unit := &Unit{}
+	text := ""
+	var tools []string
+	for _, install := range kept {
+		switch {
+		case install.Tool == "poetry":
+			return nil, NotProven
+		case install.Command.OtherUser:
+			return nil, OtherUser
+		case !install.CacheDirKnown || !plainPath.MatchString(install.CacheDir) || strings.Contains(install.CacheDir, ","):
+			return nil, CacheElsewhere
+		}
+		mount := " --mount=type=cache,target=" + install.CacheDir
+		if strings.Contains(text, mount) {
+			continue
+		}
+		text += mount
+		tools = append(tools, install.Tool)
+		unit.Effects = append(unit.Effects, AddCacheMount{Step: in, Tool: install.Tool, Target: install.CacheDir})
+	}
+	for _, m := range in.Run().Mounts {
+		for _, install := range kept {
+			if shelleffects.Overlaps(path.Clean(m.Target), install.CacheDir) {
+				return nil, MountThere
+			}
+		}
+	}
+	at := in.Span.Start + len("RUN")
+	if n := len(in.Flags); n > 0 {
+		at = in.Flags[n-1].Span.End
+	}
+	unit.Edits = []source.Edit{{Span: source.Span{Start: at, End: at}, New: text}}
+	unit.Note = say("The cache mount keeps "+strings.Join(tools, " and "), "'s downloads out of the image and for the next build on the same builder (GitHub's hosted runners do not keep it).")
+	return unit, ""
+}
+
+func isRoot(user string) bool {
+	name, _, _ := strings.Cut(user, ":")
+	return name == "" || name == "root" || name == "0"
+}
+
+// addNoCache is the edit: a flag on each install that leaves a cache.
+func (p *Pass) addNoCache(in *dockerfile.Instruction, kept []shelleffects.Install) (*Unit, Reason) {
+	if in.Run().Exec != nil {
+		return nil, ScriptForm
+	}
+	unit := &Unit{}
+	for _, install := range kept {
+		if install.Tool == "poetry" {
+			return nil, NotProven
+		}
+		words := strings.Fields(install.Verb)
+		verb := words[len(words)-1]
+		n := slices.IndexFunc(install.Command.Words[1:], func(w dockerfile.Word) bool { return w.Literal && w.Value == verb })
+		if n < 0 {
+			return nil, ScriptForm
+		}
+		at := install.Command.Words[n+1].Span.End
+		flag := noCacheFlag(install.Tool)
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " " + flag})
+		unit.Effects = append(unit.Effects, AddFlag{Step: in, Command: install.Command, Flag: flag})
+	}
+	unit.Note = say("Without its cache the install leaves nothing behind; it does not make builds faster.")
+	return unit, ""
+}
+
+// mountsKnown says whether the frontend of the file knows cache mounts: BuildKit's own does, and
+// docker/dockerfile from 1.2.
+// Source: https://docs.docker.com/build/buildkit/dockerfile-release-notes/#120
+func mountsKnown(f *dockerfile.File) bool {
+	for _, d := range f.Directives {
+		if !strings.EqualFold(d.Name, "syntax") {
+			continue
+		}
+		image, _, _ := strings.Cut(strings.Fields(d.Value + " ")[0], "@")
+		image = strings.TrimPrefix(image, "docker.io/")
+		tag, ok := strings.CutPrefix(image, "docker/dockerfile:")
+		if !ok {
+			if tag, ok = strings.CutPrefix(image, "docker/dockerfile-upstream:"); !ok {
+				return image == "docker/dockerfile" || image == "docker/dockerfile-upstream"
+			}
+		}
+		for _, old := range []string{"1.0", "1.1"} {
+			if tag == old || strings.HasPrefix(tag, old+".") || strings.HasPrefix(tag, old+"-") && !strings.HasSuffix(tag, "experimental") {
+				return false
+			}
+		}
+		return true
+	}
+	return true
+}

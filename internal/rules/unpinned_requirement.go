@@ -1,0 +1,155 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/requirements"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+var unpinnedRequirement = register(&Rule{
+	ID:       "unpinned-requirement",
+	Title:    "An image installs a requirement that names no exact version",
+	Severity: config.SeverityWarning,
+	What: "A line of a requirements or constraints file that an image installs with pip or uv names no exact version, hash, full commit or local file, " +
+		"and no constraints file of the same install does it for it. With the setting `install-line`, packages on the command line too.",
+	Why: "The step's key is the text of the file, not what the index holds. So the cached layer keeps the version that it found once; " +
+		"when anything above it changes, all such packages move at once, without anyone asking.",
+	Not: "An unpinned requirement does not invalidate the cache: it goes stale. `>=`, `~=`, `<`, `==1.*` and branches are no pins; `== 1.2`, `===` and markers are fine. " +
+		"Lines that never apply on Linux are left out. No version is suggested: nothing in the repository names one.",
+	Sources: []Source{
+		{"pip: repeatable installs", "https://pip.pypa.io/en/stable/topics/repeatable-installs/"},
+		{"pip: requirements file format", "https://pip.pypa.io/en/stable/reference/requirements-file-format/"},
+		{"PEP 440: version specifiers", "https://peps.python.org/pep-0440/#version-specifiers"},
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/#run-instructions"},
+	},
+	Settings: []config.Setting{{
+		Name: "install-line", Kind: "bool", Default: false,
+		Doc: "Whether packages named on the install's command line are looked at too.",
+	}},
+	Hadolint: []string{"DL3013"},
+	Check:    checkUnpinnedRequirement,
+})
+
+func checkUnpinnedRequirement(p *Pass) {
+	seen := map[Place]bool{}
+	for _, stage := range p.File.Stages {
+		if !p.needed[stage] {
+			continue
+		}
+		for _, lane := range lanes(stage) {
+			for i, st := range lane {
+				for _, install := range p.effectsOf(st.in).Installs {
+					if install.Tool != "pip" && install.Tool != "uv" && install.Tool != "pipenv" {
+						continue
+					}
+					p.checkSet(p.reads(lane, i, install).set, st.outer, seen)
+					if setting[bool](p, "install-line") {
+						p.checkLine(install, st.outer)
+					}
+				}
+			}
+		}
+	}
+}
+
+// checkSet looks at the files of one install; what was said of a line is not said again.
+func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, seen map[Place]bool) {
+	if set == nil {
+		return
+	}
+	for _, row := range set.Unpinned() {
+		at := Place{Path: row.File.Source.Path, Span: row.Requirement.Span}
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if p.excluded(at.Path) || ignoredLine(row.File.Source, at.Span, p.Rule) {
+			continue
+		}
+		name := row.Requirement.Name
+		if name == "" {
+			name = row.Requirement.Raw
+		}
+		p.unpinned(name, at, run)
+	}
+}
+
+// excluded says whether the configuration takes a requirements file out for this rule. What it
+// includes names Dockerfiles.
+func (p *Pass) excluded(file string) bool {
+	return !config.Globs{Exclude: p.Config.Rules[p.Rule.ID].Paths.Exclude}.Match(file)
+}
+
+func (p *Pass) unpinned(name string, at Place, run *dockerfile.Instruction) {
+	p.add(Finding{
+		Path: at.Path, Span: at.Span, Subject: name,
+		Related: []Place{p.place(run)},
+		Title:   say(code(name), " is not pinned."),
+		Here:    say(code(name), " is not pinned."),
+		Why:     say("The cached install keeps the version it found until something above it changes; then it moves without anyone asking."),
+		Advice:  say("Pin it, or install from a lock file."),
+		Done:    say(code(name), " is now pinned."),
+	})
+}
+
+// ignoredLine looks for "# hitrate ignore=unpinned-requirement" on the requirement's lines or in the
+// comment lines right above it.
+func ignoredLine(file *source.File, span source.Span, rule *Rule) bool {
+	lines := file.LinesFromSpan(span)
+	matches := func(comment string) bool {
+		names, _ := ignored(strings.TrimSpace(comment))
+		return slices.Contains(names, rule.ID)
+	}
+	for n := lines.First; n <= lines.Last; n++ {
+		text := file.Text(file.SpanFromLines(source.Lines{First: n, Last: n}))
+		// pip takes "#" for a comment at the start of a line or behind a blank.
+		for i := 0; i < len(text); i++ {
+			if text[i] == '#' && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t') && matches(text[i+1:]) {
+				return true
+			}
+		}
+	}
+	for n := lines.First - 1; n >= 1; n-- {
+		text := strings.TrimSpace(file.Text(file.SpanFromLines(source.Lines{First: n, Last: n})))
+		comment, ok := strings.CutPrefix(text, "#")
+		if !ok {
+			return false
+		}
+		if matches(comment) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkLine looks at the packages of the command line itself.
+func (p *Pass) checkLine(install shelleffects.Install, run *dockerfile.Instruction) {
+	if install.Tool == "pipenv" || install.PackagingOnly {
+		return
+	}
+	for _, name := range install.Packages {
+		if strings.ContainsAny(name, "$*`") {
+			continue
+		}
+		file := requirements.Parse(source.New(p.File.Source.Path, []byte(name+"\n")))
+		if len(file.Requirements) != 1 || len(file.Errors) > 0 || file.Requirements[0].Pinned {
+			continue
+		}
+		subject := file.Requirements[0].Name
+		if subject == "" {
+			subject = name
+		}
+		at := run.Span
+		for _, w := range install.Command.Words {
+			if w.Value == name {
+				at = w.Span
+			}
+		}
+		p.unpinned(subject, Place{Path: p.File.Source.Path, Span: at}, run)
+	}
+}
