@@ -92,12 +92,23 @@ func nesting(data []byte) int {
 
 // refusedBy turns an error of BuildKit's into ours: its words, and the first line that it names.
 func refusedBy(path string, err error) *Error {
-	out := &Error{Path: path, Message: err.Error()}
+	out := &Error{Path: path, Message: withoutGuess(err)}
 	var located *parser.LocationError
 	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
 		out.Line = located.Locations[0][0].Start.Line
 	}
 	return out
+}
+
+// withoutGuess is the message of an error without BuildKit's "(did you mean …?)", which it picks
+// from what is equally near at random.
+func withoutGuess(err error) string {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		if guess, ok := strings.CutPrefix(err.Error(), inner.Error()); ok && strings.HasPrefix(guess, " (did you mean ") {
+			return inner.Error()
+		}
+	}
+	return err.Error()
 }
 
 type fileParser struct {
