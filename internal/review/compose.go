@@ -111,9 +111,10 @@ func (d *decision) sealedComment(p placed, suggest bool) string {
 func (d *decision) markItem(p placed) markItem {
 	first := p.first()
 	m := markItem{
-		IDs: itemIDs(p.findings), Path: first.Path, Problem: first.problem, In: p.in, Lead: p.lead,
+		Path: first.Path, Problem: first.problem, In: p.in, Lead: p.lead,
 		Title: first.Title, Done: first.Done,
 	}
+	m.IDs, m.groups = itemIDs(p.findings)
 	if p.outdated {
 		m.In = inline
 	}

@@ -118,7 +118,9 @@ type ours struct {
 }
 
 // Decide says what should happen. It is pure: the same situation gives the same plan.
-func Decide(s Situation) Plan {
+func Decide(s Situation) Plan { return decide(s).plan() }
+
+func decide(s Situation) *decision {
 	d := &decision{
 		Situation: s,
 		changed:   map[string]ChangedFile{},
@@ -141,7 +143,7 @@ func Decide(s Situation) Plan {
 	}
 	d.readPosted()
 	d.collect()
-	return d.plan()
+	return d
 }
 
 func (d *decision) plan() Plan {

@@ -121,11 +121,7 @@ func (g *gatherer) problem(origin Origin, e config.Error) {
 
 // layer reads one configuration file; nil where it cannot be used, with the problems noted.
 func (g *gatherer) layer(origin Origin, data []byte) *config.Layer {
-	var schemas []config.RuleSchema
-	for _, r := range rules.All() {
-		schemas = append(schemas, config.RuleSchema{ID: r.ID, Title: r.Title, Settings: r.Settings})
-	}
-	layer, err := config.Parse(config.RepositoryPath, data, schemas)
+	layer, err := config.Parse(config.RepositoryPath, data, rules.Schemas())
 	if err == nil {
 		return layer
 	}

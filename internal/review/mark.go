@@ -62,6 +62,8 @@ type markItem struct {
 	// it went by the suggestion's text.
 	Settled  bool `json:"settled,omitempty"`
 	Accepted bool `json:"accepted,omitempty"`
+
+	groups []string // what stands for IDs where there are too many items
 }
 
 // place is where something was said.
@@ -171,32 +173,66 @@ func withoutMark(text string) string {
 // The limits keep a mark far below what a body may hold, whatever a repository brings.
 const (
 	maxMarkIDs   = 400 // of one item; more are named by their groups
-	maxMarkTexts = 60  // items that keep their sentences
-	maxMarkText  = 400 // bytes of one sentence
+	maxMarkItems = 60  // of a review; more are joined by file
+	maxMarkFiles = 100 // of those that are joined
+	maxMarkText  = 400 // bytes of the sentences of one item
 )
 
-// itemIDs returns the identities of findings, by groups where there are too many.
-func itemIDs(findings []*finding) []string {
-	ids := make([]string, 0, len(findings))
-	for _, f := range findings {
-		id := f.id
-		if len(findings) > maxMarkIDs {
-			id = f.group
+// itemIDs returns the identities of findings, by groups where there are too many, and their groups.
+func itemIDs(findings []*finding) (ids, groups []string) {
+	seen := map[string]bool{}
+	add := func(list []string, id string) []string {
+		if seen[id] {
+			return list
 		}
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
+		seen[id] = true
+		return append(list, id)
 	}
-	return ids
+	for _, f := range findings {
+		ids, groups = add(ids, f.id), add(groups, f.group)
+	}
+	if len(ids) > maxMarkIDs {
+		return groups, groups
+	}
+	return ids, groups
 }
 
-// shorten drops the sentences of the items behind the first ones, and those that are too long.
+// shorten drops sentences that are too long, and joins the items behind the first ones by file: there
+// all findings of a rule count as said.
 func (m *mark) shorten() {
 	for i := range m.Items {
-		if i >= maxMarkTexts || textLen(m.Items[i].Title)+textLen(m.Items[i].Done) > maxMarkText {
+		if textLen(m.Items[i].Title)+textLen(m.Items[i].Done) > maxMarkText {
 			m.Items[i].Title, m.Items[i].Done = nil, nil
 		}
 	}
+	if len(m.Items) <= maxMarkItems {
+		return
+	}
+	type key struct {
+		path, dockerfile string
+		in               place
+		problem          bool
+	}
+	kept := slices.Clone(m.Items[:maxMarkItems])
+	index := map[key]int{}
+	for _, i := range m.Items[maxMarkItems:] {
+		k := key{i.Path, i.Dockerfile, i.In, i.Problem}
+		at, ok := index[k]
+		switch {
+		case i.Settled, !ok && len(index) == maxMarkFiles:
+			continue
+		case !ok:
+			at = len(kept)
+			index[k] = at
+			kept = append(kept, markItem{Path: i.Path, Dockerfile: i.Dockerfile, In: i.In, Problem: i.Problem})
+		}
+		for _, id := range i.groups {
+			if !slices.Contains(kept[at].IDs, id) {
+				kept[at].IDs = append(kept[at].IDs, id)
+			}
+		}
+	}
+	m.Items = kept
 }
 
 func textLen(t rules.Text) int {
