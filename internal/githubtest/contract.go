@@ -27,7 +27,7 @@ type Contract struct {
 }
 
 // trimVersion names the form of the trimmed description: a change of the trimming changes it.
-const trimVersion = "1"
+const trimVersion = "2"
 
 // LoadContract reads GitHub's OpenAPI description (generated/api.github.com.json of the npm package
 // @octokit/openapi) and keeps what this package has. The whole description takes seconds to read and
@@ -138,6 +138,14 @@ func trim(document object, operations []string) error {
 	dropExamples(document, false)
 
 	components, _ := document["components"].(object)
+	// GitHub's answer for an outdated comment has null in both, as its older schema review-comment
+	// says of the position; the newer one forgot it.
+	properties := asObject(asObject(asObject(components["schemas"])["pull-request-review-comment"])["properties"])
+	for _, name := range []string{"line", "position"} {
+		if property := asObject(properties[name]); property != nil {
+			property["nullable"] = true
+		}
+	}
 	wanted := object{}
 	follow(kept, components, wanted)
 	document["components"] = wanted

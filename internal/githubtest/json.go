@@ -287,7 +287,7 @@ func (s *Server) contentJSON(r *Repository, ref string, e treeEntry) object {
 	case e.kind == "tree":
 		o["type"], o["git_url"], o["download_url"], o["html_url"] = "dir", s.repositoryURL(r)+"/git/trees/"+e.id, nil, s.pageURL(r)+"/tree/"+ref+"/"+path
 	case e.kind == "commit":
-		o["type"], o["submodule_git_url"], o["git_url"], o["html_url"], o["download_url"] = "submodule", nil, nil, nil, nil
+		o["type"], o["submodule_git_url"], o["git_url"], o["html_url"], o["download_url"] = "submodule", "", nil, nil, nil
 	case e.mode == "120000":
 		o["type"] = "symlink"
 	}
