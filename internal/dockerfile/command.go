@@ -1,7 +1,6 @@
 package dockerfile
 
 import (
-	"path"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -262,28 +261,28 @@ func (p *piece) stdin(st *syntax.Stmt) *text {
 	return nil
 }
 
-// shellCommand reads the script that sh -c or its standard input gives to a shell.
-func (w *walker) shellCommand(cmd *Command, c context, sc scope, word func(int) (text, bool), stdin *text) {
-	if !shells[cmd.Name] || w.err != nil {
+// shellCommand reads the script that a command gives to a shell: sh -c, su -c, or standard input.
+// word is the text of one of its words; it is not ok when the shell around changes the text.
+func (w *walker) shellCommand(cmd *Command, c context, sc scope, word func(int) (t text, ok bool), stdin *text) {
+	if !shells[cmd.Name] && cmd.Name != "su" || w.err != nil {
+		return
+	}
+	sc.errexit, sc.pipefail, sc.allexport, sc.vars = false, false, false, nil
+	at := cmd.scriptWord(&sc)
+	var script text
+	switch {
+	case at > 0 && at < len(cmd.Words):
+		var ok bool
+		if script, ok = word(at); !ok {
+			return
+		}
+	case at == 0 && stdin != nil:
+		script = *stdin
+	default:
 		return
 	}
 	if c.shells >= maxShellDepth {
 		w.err = errTooDeep
-		return
-	}
-	sc.errexit, sc.pipefail, sc.allexport, sc.vars = false, false, false, nil
-	n, command := sc.setOptions(cmd.Words[1:])
-	var script text
-	switch {
-	case command && n+1 < len(cmd.Words):
-		t, ok := word(n + 1)
-		if !ok {
-			return
-		}
-		script = t
-	case !command && n+1 == len(cmd.Words) && stdin != nil:
-		script = *stdin
-	default:
 		return
 	}
 	inner, err := parseScript(script)
@@ -301,6 +300,32 @@ func (w *walker) shellCommand(cmd *Command, c context, sc scope, word func(int) 
 			nested.OtherUser = true
 		}
 	}
+}
+
+// scriptWord is the index of the word that is the script of a shell or su; 0 when it is read from
+// standard input, -1 when it is a file or there is none. Its options are applied to sc.
+func (cmd *Command) scriptWord(sc *scope) int {
+	if cmd.Name != "su" {
+		n, command := sc.setOptions(cmd.Words[1:])
+		switch {
+		case command:
+			return n + 1
+		case n+1 == len(cmd.Words):
+			return 0
+		}
+		return -1
+	}
+	cmd.OtherUser = true
+	at := -1
+	for i, w := range cmd.Words[1:] {
+		switch w.Value {
+		case "-", "-l", "--login":
+			sc.dir, sc.dirKnown = "", false // the home of the user
+		case "-c", "--command":
+			at = i + 2
+		}
+	}
+	return at
 }
 
 // builtin applies what a builtin does to the shell, and says whether the script ends with it, with
@@ -344,16 +369,4 @@ func (cmd *Command) builtin(sc *scope) (ends bool) {
 		return len(args) != 1 || !args[0].Literal || !nonzero(args[0].Value)
 	}
 	return false
-}
-
-// cd changes the directory.
-func (s *scope) cd(dir string) {
-	switch {
-	case path.IsAbs(dir):
-		s.dir, s.dirKnown = path.Clean(dir), true
-	case s.dirKnown:
-		if s.dir = path.Join(s.dir, dir); s.dir == "." {
-			s.dir = ""
-		}
-	}
 }

@@ -12,8 +12,6 @@ import (
 
 var byteOrderMark = []byte{0xEF, 0xBB, 0xBF}
 
-func isSpace(r rune) bool { return unicode.IsSpace(r) }
-
 // lineReader reads the physical lines of a file as BuildKit's parser does, with their positions.
 type lineReader struct {
 	src      *source.File

@@ -116,6 +116,7 @@ type fileParser struct {
 	lines  *lineReader
 	lint   *linter.Linter
 	bodies map[*Instruction]body // of each RUN
+	images []string              // what each stage is FROM, without build arguments
 }
 
 // body is where the command of a RUN stands.

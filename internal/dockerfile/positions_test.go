@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -46,6 +47,7 @@ func checkPositions(t testing.TB, f *File) {
 		}
 		checkAlone(t, f, in, nodes[i])
 		checkInside(t, f, in)
+		checkTyped(t, in, nodes[i])
 	}
 	checkGap(t, f, f.Source.Data[at:])
 	whole.Write(f.Source.Data[at:])
@@ -56,6 +58,55 @@ func checkPositions(t testing.TB, f *File) {
 		if text := f.Source.Text(c.Span); !strings.HasPrefix(text, "#") || strings.ContainsAny(text, "\n") || strings.TrimSpace(text[1:]) != c.Text {
 			t.Errorf("comment %q stands at %q", c.Text, text)
 		}
+	}
+}
+
+// checkTyped: flags, arguments and scripts are those that BuildKit reads.
+func checkTyped(t testing.TB, in *Instruction, node *parser.Node) {
+	t.Helper()
+	if len(in.Flags) != len(node.Flags) {
+		t.Errorf("%s has %d flags, BuildKit's %q", in.Keyword, len(in.Flags), node.Flags)
+	}
+	for i := range min(len(in.Flags), len(node.Flags)) {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(node.Flags[i], "--"), "="); name != in.Flags[i].Name {
+			t.Errorf("flag %q of %s, BuildKit has %q", in.Flags[i].Name, in.Keyword, name)
+		}
+	}
+	count := -1
+	switch cmd := in.Command.(type) {
+	case *instructions.CopyCommand:
+		count = len(cmd.SourcePaths) + len(cmd.SourceContents) + 1
+	case *instructions.AddCommand:
+		count = len(cmd.SourcePaths) + len(cmd.SourceContents) + 1
+	case *instructions.VolumeCommand:
+		count = len(cmd.Volumes)
+	case *instructions.ExposeCommand:
+		count = len(cmd.Ports)
+	case *instructions.ArgCommand:
+		count = len(cmd.Args)
+	case *instructions.ShellCommand:
+		count = len(cmd.Shell)
+	case *instructions.EnvCommand:
+		count = len(cmd.Env)
+		if count == 1 && cmd.Env[0].NoDelim {
+			count = 2
+		}
+	case *instructions.WorkdirCommand:
+		count = 1
+	case *instructions.UserCommand:
+		count = 1
+	case *instructions.RunCommand:
+		run := in.Run()
+		if !cmd.PrependShell {
+			if strings.Join(run.Exec, "\x00") != strings.Join(cmd.CmdLine, "\x00") {
+				t.Errorf("exec form %q, BuildKit has %q", run.Exec, cmd.CmdLine)
+			}
+		} else if len(cmd.Files) == 0 && run.Script != strings.Join(cmd.CmdLine, " ") {
+			t.Errorf("script %q, BuildKit has %q", run.Script, cmd.CmdLine)
+		}
+	}
+	if count >= 0 && len(in.Args) != count {
+		t.Errorf("%s has %d arguments, BuildKit's has %d", in.Keyword, len(in.Args), count)
 	}
 }
 

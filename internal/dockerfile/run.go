@@ -19,7 +19,7 @@ func (i *Instruction) Run() *Run { return i.run }
 func (p *fileParser) readRuns() {
 	ends := make([][]string, len(p.Stages)) // the shell at the end of each stage
 	for i, stage := range p.Stages {
-		sh := defaultShell(p.File, stage)
+		sh := defaultShell(p.images[i])
 		if stage.Parent != nil {
 			sh = ends[stage.Parent.Index]
 		}
@@ -60,8 +60,7 @@ func readMounts(cmd *instructions.RunCommand, escape rune) []*instructions.Mount
 
 // defaultShell is the shell of an image that sets none: cmd in Windows images, of which the name
 // tells, else /bin/sh.
-func defaultShell(f *File, stage *Stage) []string {
-	image, _ := f.BaseImage(stage, nil)
+func defaultShell(image string) []string {
 	image = strings.ToLower(image)
 	if strings.HasPrefix(image, "mcr.microsoft.com/windows") || strings.Contains(image, "nanoserver") || strings.Contains(image, "windowsservercore") {
 		return []string{"cmd", "/S", "/C"}

@@ -49,6 +49,8 @@ func TestRunCommands(t *testing.T) {
 		{"sh -c with variables", `sh -c "a $X ${Y}; b"`, "sh SAC 0, a SA- 1, b SAC 1"},
 		{"sh -c with substitution is not read", `sh -c "a $(b)"`, "sh SAC 0, b SA- 1"},
 		{"sh -c in sh -c", `sh -c 'sh -c "a"'`, "sh SAC 0, sh SAC 1, a SAC 2"},
+		{"su -c", "su - app -c 'a; b'", "su SAC 0, a SA- 1, b SAC 1"},
+		{"su without a command", "su app", "su SAC 0"},
 		{"a script file is not read", "sh ./setup.sh -c a", "sh SAC 0"},
 		{"eval is not read", "eval 'a; b'", "eval SAC 0"},
 		{"sudo and env", "sudo -E env X=y -u Z pip3.11 install", "pip3.11 SAC 0"},

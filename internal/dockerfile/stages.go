@@ -83,8 +83,10 @@ func (p *fileParser) linkStages() error {
 			return err
 		}
 	}
-	for i, parent := range p.parentsIn(e, env) {
-		p.Stages[i].Parent = parent
+	for _, stage := range p.Stages {
+		image, _ := baseImage(e, stage, env)
+		p.images = append(p.images, image)
+		stage.Parent = p.parent(stage, image)
 	}
 	return nil
 }
@@ -94,10 +96,6 @@ func (p *fileParser) linkStages() error {
 func (f *File) parents(args map[string]string) []*Stage {
 	e := newExpander(f)
 	env, _ := f.globals(e, args) // what has no value then stays as written
-	return f.parentsIn(e, env)
-}
-
-func (f *File) parentsIn(e *expander, env variables) []*Stage {
 	out := make([]*Stage, len(f.Stages))
 	for i, stage := range f.Stages {
 		image, _ := baseImage(e, stage, env)

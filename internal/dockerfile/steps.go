@@ -1,8 +1,6 @@
 package dockerfile
 
 import (
-	"strings"
-
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -15,18 +13,14 @@ func (p *piece) steps() []Step {
 	for _, st := range p.file.Stmts {
 		for i, o := range andOrList(st) {
 			step := Step{HasHeredoc: hasHeredoc(o.stmt)}
-			from, to := p.at(o.stmt.Pos()), p.at(o.stmt.End())
+			bare := *o.stmt
+			bare.Semicolon = syntax.Pos{} // the operator behind it is not part of it
+			from, to := p.at(o.stmt.Pos()), p.at(bare.End())
 			if o.stmt == st || i == 0 {
 				from = p.at(st.Pos())
 			}
-			if o.stmt.Semicolon.IsValid() {
-				to = p.at(o.stmt.Semicolon)
-			}
 			if step.HasHeredoc {
 				to = p.commandEnd(o.stmt, to)
-			}
-			for to > from && strings.IndexByte(" \t", p.t.s[to-1]) >= 0 {
-				to--
 			}
 			step.Span = p.t.span(from, max(from, to))
 			if i > 0 {

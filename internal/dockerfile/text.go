@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -24,8 +25,8 @@ func (t text) part(i, j int) text { return text{s: t.s[i:j], base: t.base + i, s
 
 // trim cuts blanks off both ends, as strings.TrimSpace.
 func (t text) trim() text {
-	left := len(t.s) - len(strings.TrimLeftFunc(t.s, isSpace))
-	return t.part(left, max(left, len(strings.TrimRightFunc(t.s, isSpace))))
+	left := len(t.s) - len(strings.TrimLeftFunc(t.s, unicode.IsSpace))
+	return t.part(left, max(left, len(strings.TrimRightFunc(t.s, unicode.IsSpace))))
 }
 
 // segment finds the segment of a byte that exists.
