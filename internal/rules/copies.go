@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/csv"
 	"path"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 type copied struct {
 	in      *dockerfile.Instruction // the COPY or ADD, or the RUN that mounts
 	mount   bool
+	flag    dockerfile.Flag // of the mount
 	sources []copySource
 	dest    string // absolute path in the image
 	// destKnown is false where the destination hangs on an unknown variable.
@@ -135,27 +137,68 @@ func (c *copied) setDest(dest string, known bool, state dockerfile.State) {
 
 // bindMounts are the mounts of a RUN from the context.
 func (v *view) bindMounts(in *dockerfile.Instruction, state dockerfile.State) []*copied {
-	run := in.Run()
-	if run == nil {
-		return nil
-	}
 	var out []*copied
-	for _, m := range run.Mounts {
-		if m.Type != instructions.MountTypeBind || m.From != "" {
+	for _, m := range v.mountsOf(in) {
+		if m.kind != "bind" || m.from != "" {
 			continue
 		}
-		c := &copied{in: in, mount: true, destDir: false}
-		src, known := shelleffects.Expand(m.Source, state.Env)
-		if src == "" {
-			src = "."
+		c := &copied{in: in, mount: true, flag: m.flag}
+		if m.source == "" {
+			m.source, m.sourceKnown = ".", true
 		}
-		c.sources = []copySource{{text: src, known: known}}
-		dest, destKnown := shelleffects.Expand(m.Target, state.Env)
-		c.setDest(dest, destKnown, state)
+		c.sources = []copySource{{text: m.source, known: m.sourceKnown}}
+		c.setDest(m.target, m.targetKnown, state)
 		v.match(c)
 		out = append(out, c)
 	}
 	return out
+}
+
+// mount is one --mount of a RUN. BuildKit reads them when it builds; with a variable in one of them
+// (uid=$uid) it reads none before, so they are read here.
+type mount struct {
+	kind, from               string // kind is "bind" when none is named
+	source, target           string // expanded as far as values are known
+	sourceKnown, targetKnown bool
+	flag                     dockerfile.Flag
+}
+
+func (v *view) mountsOf(in *dockerfile.Instruction) []mount {
+	var out []mount
+	for _, f := range in.Flags {
+		if f.Name != "mount" {
+			continue
+		}
+		fields, err := csv.NewReader(strings.NewReader(unquoted(f.Value))).Read()
+		if err != nil {
+			continue
+		}
+		m := mount{kind: "bind", sourceKnown: true, targetKnown: true, flag: f}
+		for _, field := range fields {
+			key, value, _ := strings.Cut(field, "=")
+			value, known := shelleffects.Expand(value, v.states[in].Env)
+			switch strings.ToLower(strings.TrimSpace(key)) {
+			case "type":
+				m.kind = strings.ToLower(value)
+			case "from":
+				m.from = value
+			case "source", "src":
+				m.source, m.sourceKnown = value, known
+			case "target", "dst", "destination":
+				m.target, m.targetKnown = value, known
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// unquoted drops quotes around a whole value.
+func unquoted(s string) string {
+	if len(s) > 1 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		return s[1 : len(s)-1]
+	}
+	return s
 }
 
 func isRemote(src string) bool {
@@ -172,6 +215,9 @@ func isArchive(src string) bool {
 	}
 	return false
 }
+
+// maxPairs bounds how many copied files of one Dockerfile are followed.
+const maxPairs = 1 << 20
 
 // match looks the sources up in the context and says where their files come to lie.
 func (v *view) match(c *copied) {
@@ -192,6 +238,10 @@ func (v *view) match(c *copied) {
 		if !s.found {
 			// What git does not show (generated, downloaded before the build) is judged by its name.
 			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.")
+		}
+		if v.pairs += len(files); v.pairs > maxPairs {
+			s.found = false // a Dockerfile that copies a large tree over and over is not followed
+			continue
 		}
 		for _, f := range files {
 			for _, image := range c.landing(clean, f) {

@@ -77,9 +77,11 @@ func (p *Pass) installGroups(lane []step) []*installGroup {
 		}
 		groups[n].runs = append(groups[n].runs, *s)
 	}
-	return slices.DeleteFunc(groups, func(g *installGroup) bool {
-		return !slices.ContainsFunc(g.runs, func(s served) bool { return !s.weak })
-	})
+	for _, g := range groups {
+		// What reads only files that no COPY brings is moved along by nobody.
+		g.runs = slices.DeleteFunc(g.runs, func(s served) bool { return s.weak })
+	}
+	return slices.DeleteFunc(groups, func(g *installGroup) bool { return len(g.runs) == 0 })
 }
 
 // serve finds the installs of a RUN that need not stand below the source.
@@ -196,12 +198,23 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
 		}
 		// Another stage's copies count when they bring what the install reads; scripts and
 		// settings that a step between uses have to be there.
-		if place < 0 || !c.root() && p.usedBetween(lane, place, s, c) {
+		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c) || p.installedFrom(s, c)) {
 			continue
 		}
 		first, at = c, place
 	}
 	return first, at
+}
+
+// installedFrom says whether the requirements name a local path, so that a directory which is copied
+// may be what is installed.
+func (p *Pass) installedFrom(s served, c *copied) bool {
+	for _, r := range s.reads {
+		if r.set != nil && len(r.set.Local()) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // contextPath is a repository path relative to the context.
@@ -290,24 +303,9 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 	if at < 0 {
 		at = s.i
 	}
-	var before []shelleffects.Install
-	stageLane, end := lane, at
-	for depth := 0; depth < maxStages; depth++ {
-		for _, st := range stageLane[:end] {
-			before = append(before, p.effectsOf(st.in).Installs...)
-		}
-		if len(lane) == 0 || lane[0].in != lane[0].outer {
-			break
-		}
-		parent := stageLane[0].in.Stage.Parent
-		if parent == nil || len(lanes(parent)[0]) == 0 {
-			break
-		}
-		stageLane = lanes(parent)[0]
-		end = len(stageLane)
-	}
+	before := p.installsAbove(lane, at)
 	same := func(a, b shelleffects.Install) bool {
-		if a.Tool != b.Tool || len(a.Manifests) == 0 {
+		if a.Tool != b.Tool || len(a.Manifests) == 0 || len(b.Manifests) == 0 {
 			return false
 		}
 		if a.Leaves != "" || b.Leaves != "" {
@@ -326,6 +324,22 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 		}
 	}
 	return s.reading
+}
+
+// installsAbove are the installs above a place of a lane, those of the stages below it included.
+func (p *Pass) installsAbove(lane []step, end int) []shelleffects.Install {
+	var out []shelleffects.Install
+	for depth := 0; depth < maxStages; depth++ {
+		for _, st := range lane[:end] {
+			out = append(out, p.effectsOf(st.in).Installs...)
+		}
+		if len(lane) == 0 || lane[0].in != lane[0].outer || lane[0].in.Stage.Parent == nil {
+			break
+		}
+		lane = lanes(lane[0].in.Stage.Parent)[0]
+		end = len(lane)
+	}
+	return out
 }
 
 func (p *Pass) reportGroup(g *installGroup) {
@@ -434,6 +448,9 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		here = say("these installs")
 	}
 	copyText := code(p.textOf(c.in.Span))
+	if c.mount {
+		copyText = code(p.mountText(c))
+	}
 	every := say("Every change to what ", copyText, " brings re-runs ")
 	if c.root() && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
 		every = say("Every commit re-runs ")
@@ -467,12 +484,10 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 			brings = say(" puts a whole directory in front of ", they, ".")
 		}
 	}
-	verb := copyText
 	if c.mount {
 		brings = say(" mounts more than that.")
-		verb = code(p.mountText(c))
 	}
-	f.Why = say(reads, verb, " (line ", p.line(g.anchor()), ")", brings)
+	f.Why = say(reads, copyText, " (line ", p.line(g.anchor()), ")", brings)
 
 	switch {
 	case leaves != "":
@@ -520,11 +535,4 @@ func (g *installGroup) onlyPip() bool {
 }
 
 // mountText is the mount of a RUN as written.
-func (p *Pass) mountText(c *copied) string {
-	for _, f := range c.in.Flags {
-		if f.Name == "mount" && strings.Contains(f.Value, c.sources[0].text) {
-			return p.textOf(f.Span)
-		}
-	}
-	return "RUN --mount=type=bind"
-}
+func (p *Pass) mountText(c *copied) string { return p.textOf(c.flag.Span) }

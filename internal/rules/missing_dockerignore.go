@@ -34,6 +34,9 @@ func checkMissingDockerignore(p *Pass) {
 		slices.ContainsFunc(p.Builds, func(b buildcontext.Build) bool { return b.Kind == buildcontext.Git }) {
 		return
 	}
+	if !p.root() && !p.writtenDown() {
+		return // the directory is a guess
+	}
 	for _, stage := range p.File.Stages {
 		if !p.needed[stage] {
 			continue
@@ -47,6 +50,21 @@ func checkMissingDockerignore(p *Pass) {
 			}
 		}
 	}
+}
+
+// writtenDown says whether the repository or its configuration says how the file is built.
+func (v *view) writtenDown() bool {
+	for _, b := range v.Facts.Builds {
+		if b.Dockerfile == v.File.Source.Path {
+			return true
+		}
+	}
+	for _, b := range v.Config.Builds {
+		if b.Dockerfile == v.File.Source.Path {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Pass) reportNoIgnore(c *copied) {

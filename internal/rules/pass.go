@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -29,8 +30,9 @@ type view struct {
 	effects map[*dockerfile.Instruction]shelleffects.Effects
 	copies  map[*dockerfile.Instruction][]*copied
 	sets    map[string]*requirements.Set
+	pairs   int                        // files copied so far, over all copies
 	needed  map[*dockerfile.Stage]bool // stages that one of the builds runs
-	shipped map[*dockerfile.Stage]bool // stages whose layers are in the image of one of the builds
+	shipped map[*dockerfile.Stage]bool // stages whose layers are in the image of a build
 }
 
 func newView(in Input) *view {
@@ -61,7 +63,39 @@ func newView(in Input) *view {
 	if len(v.needed) == 0 && len(in.File.Stages) > 0 {
 		mark("", v.args)
 	}
+	for _, s := range v.targets() {
+		for _, below := range in.File.Shipped(s.Name, v.args) {
+			v.shipped[below] = true
+		}
+	}
 	return v
+}
+
+// workshop are the names of stages that are built to work in, not to ship.
+var workshop = regexp.MustCompile(`(?i)(^|[-_.])(dev|devel|development|test|tests|testing|debug|ci|lint|docs?|build|builder)($|[-_.])`)
+
+// targets are the stages with a name that no other stage is made from or copies from: somebody
+// builds them by that name. Those that are named for development and tests are left out.
+func (v *view) targets() []*dockerfile.Stage {
+	used := map[*dockerfile.Stage]bool{}
+	for _, s := range v.File.Stages {
+		used[s.Parent] = true
+		for _, in := range s.Instructions {
+			if in.Trigger != nil {
+				in = in.Trigger
+			}
+			for _, from := range v.File.From(in) {
+				used[from] = true
+			}
+		}
+	}
+	var out []*dockerfile.Stage
+	for _, s := range v.File.Stages {
+		if s.Name != "" && !used[s] && !workshop.MatchString(s.Name) && v.File.Stage(s.Name) == s {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // step is one instruction of a stage, or one that ONBUILD carries.

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -48,11 +46,22 @@ func checkPipCacheKept(p *Pass) {
 		if !p.shipped[stage] {
 			continue
 		}
+		if _, missing := p.File.BaseImage(p.bottom(stage), p.args); missing != "" {
+			continue // an image that hangs on a missing argument: its settings are not known
+		}
 		lane := lanes(stage)[0]
 		for i, st := range lane {
 			p.checkCache(lane, i, st.in)
 		}
 	}
+}
+
+// bottom is the stage that a stage is made from in the end: its FROM names an image.
+func (v *view) bottom(stage *dockerfile.Stage) *dockerfile.Stage {
+	for stage.Parent != nil {
+		stage = stage.Parent
+	}
+	return stage
 }
 
 func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
@@ -63,7 +72,7 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 			kept = append(kept, install)
 		}
 	}
-	if len(kept) == 0 || p.configured(lane, i, kept[0].Tool) {
+	if len(kept) == 0 || p.repeated(lane, i, kept) || p.configured(lane, i, kept[0].Tool) {
 		return
 	}
 	var tools, names []string
@@ -130,6 +139,20 @@ func (p *Pass) keepsCache(lane []step, i int, in *dockerfile.Instruction, e shel
 	return !p.onlyLocal(install)
 }
 
+// repeated says that projects are installed for the second time: what they download is little.
+func (p *Pass) repeated(lane []step, i int, kept []shelleffects.Install) bool {
+	above := p.installsAbove(lane, i)
+	for _, install := range kept {
+		if install.Tool == "pip" || install.Verb != "sync" && install.Verb != "install" {
+			return false
+		}
+		if !slices.ContainsFunc(above, func(a shelleffects.Install) bool { return a.Tool == install.Tool && a.Verb == install.Verb }) {
+			return false
+		}
+	}
+	return true
+}
+
 // onlyLocal says that an install names nothing but archives that are there already: their
 // dependencies may still be fetched, but which and whether is not known.
 func (p *Pass) onlyLocal(install shelleffects.Install) bool {
@@ -156,16 +179,16 @@ func cacheDirs(install shelleffects.Install) []string {
 
 // mounted says whether a mount covers a directory, so that what is written there is not in the layer.
 func (p *Pass) mounted(in *dockerfile.Instruction, dir string) bool {
-	for _, m := range in.Run().Mounts {
-		if m.Type != instructions.MountTypeCache && m.Type != instructions.MountTypeTmpfs {
+	for _, m := range p.mountsOf(in) {
+		if m.kind != "cache" && m.kind != "tmpfs" {
 			continue
 		}
-		target, known := shelleffects.Expand(m.Target, p.states[in].Env)
+		target := m.target
 		if !path.IsAbs(target) {
 			target = path.Join("/", p.states[in].Workdir, target)
 		}
 		target = path.Clean(target)
-		if !known || shelleffects.Covers(target, dir) {
+		if !m.targetKnown || shelleffects.Covers(target, dir) {
 			return true
 		}
 		// A home that is not known: the end of the path tells.
@@ -267,9 +290,9 @@ func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Ins
 		tools = append(tools, install.Tool)
 		unit.Effects = append(unit.Effects, AddCacheMount{Step: in, Tool: install.Tool, Target: install.CacheDir})
 	}
-	for _, m := range in.Run().Mounts {
+	for _, m := range p.mountsOf(in) {
 		for _, install := range kept {
-			if shelleffects.Overlaps(path.Clean(m.Target), install.CacheDir) {
+			if !m.targetKnown || shelleffects.Overlaps(path.Clean(m.target), install.CacheDir) {
 				return nil, MountThere
 			}
 		}

@@ -43,13 +43,15 @@ func (v *view) reads(lane []step, i int, install shelleffects.Install) readsOf {
 	var files, constraints []string
 	for _, m := range install.Manifests {
 		image, known := install.Path(m.Path)
-		if m.Path == "" || !known {
-			if !m.Optional {
-				r.absent = append(r.absent, m.Path)
-			}
-			continue
+		var at located
+		ok := false
+		switch {
+		case m.Path == "":
+		case known:
+			at, ok = v.locate(lane, i, image)
+		default:
+			at, ok = v.locateByName(lane, i, m.Path)
 		}
-		at, ok := v.locate(lane, i, image)
 		if !ok {
 			if !m.Optional {
 				r.absent = append(r.absent, m.Path)
@@ -82,6 +84,22 @@ func (v *view) reads(lane []step, i int, install shelleffects.Install) readsOf {
 		}
 	}
 	return r
+}
+
+// locateByName finds the one file that a step sees under a relative path whose directory is not
+// known ("cd $APP && pip install -r requirements.txt").
+func (v *view) locateByName(lane []step, i int, name string) (located, bool) {
+	var found located
+	n := 0
+	for _, c := range v.above(lane, i) {
+		for _, p := range c.pairs {
+			if strings.HasSuffix(p.image, "/"+path.Clean(name)) && p.context != found.file {
+				found = located{p.context, c}
+				n++
+			}
+		}
+	}
+	return found, n == 1
 }
 
 // collect follows requirements files; each set is read once.
@@ -138,6 +156,9 @@ func manifestLike(file string) bool {
 // codeExtensions are those of files that change with every piece of work.
 var codeExtensions = []string{".py", ".js", ".ts", ".jsx", ".tsx", ".mjs", ".cjs", ".vue", ".go", ".rb", ".rs", ".php", ".html", ".css", ".ipynb"}
 
+// settingsName are code files that hold settings, which change seldom.
+var settingsName = regexp.MustCompile(`(?i)(\.(config|conf)\.[cm]?[jt]s|rc\.[cm]?js|^gulpfile.*|^gruntfile.*|^conftest\.py|^setup.*|^noxfile\.py|^version\.py|^_version\.py|^__init__\.py|^__about__\.py)$`)
+
 // excess counts the files that a copy brings besides those that installs read: -1 where that is not
 // known and the copy takes a directory.
 func (c *copied) excess(read []string) int {
@@ -148,7 +169,7 @@ func (c *copied) excess(read []string) int {
 			continue
 		}
 		seen[p.context] = true
-		if c.directory() || slices.Contains(codeExtensions, path.Ext(p.context)) {
+		if c.directory() || !c.mount && slices.Contains(codeExtensions, path.Ext(p.context)) && !settingsName.MatchString(path.Base(p.context)) {
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -64,7 +65,7 @@ func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, seen
 	}
 	for _, row := range set.Unpinned() {
 		at := Place{Path: row.File.Source.Path, Span: row.Requirement.Span}
-		if seen[at] {
+		if seen[at] || namesVersion(row.Requirement) {
 			continue
 		}
 		seen[at] = true
@@ -78,6 +79,18 @@ func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, seen
 		p.unpinned(name, at, run)
 	}
 }
+
+// branchURL are the addresses of archives that change: those of branches.
+var branchURL = regexp.MustCompile(`(?i)/(archive|zipball|tarball|raw)/(refs/heads/.+|(master|main|develop|dev|trunk|head)(/.*|\.zip|\.tar\.gz)?)$|/-/archive/(master|main|develop|dev|trunk)/`)
+
+// namesVersion says whether a requirement is a plain address of one file, as of a release or a tag.
+// The file could be changed under its address, but it names one version.
+func namesVersion(r requirements.Requirement) bool {
+	address, _, _ := strings.Cut(r.URL, "#")
+	return r.Kind == requirements.URL && !branchURL.MatchString(address) && archiveURL.MatchString(address)
+}
+
+var archiveURL = regexp.MustCompile(`(?i)(\d[^/]*\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)|/(refs/tags/[^/]+|[0-9a-f]{40})(\.zip|\.tar\.gz)?)$`)
 
 // excluded says whether the configuration takes a requirements file out for this rule. What it
 // includes names Dockerfiles.
