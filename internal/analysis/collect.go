@@ -1,0 +1,108 @@
+package analysis
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// collect turns what was found in each Dockerfile into the report's findings and suggestions.
+func (a *run) collect(targets []*target) {
+	type key struct{ dockerfile, finding int }
+	type row struct {
+		Finding
+		from key
+	}
+	var rows []row
+	type place struct {
+		rule, path, subject string
+		span                source.Span
+	}
+	said := map[place]bool{} // findings of files that several Dockerfiles install
+	for n, t := range targets {
+		a.out.Dockerfiles = append(a.out.Dockerfiles, t.out)
+		for i, f := range t.findings {
+			r := row{Finding: a.finding(t, f), from: key{n, i}}
+			if f.Path != t.out.Path {
+				k := place{f.Rule, f.Path, f.Subject, f.Span}
+				if said[k] {
+					continue
+				}
+				said[k] = true
+			}
+			if reason, ok := t.fixes.Withheld[i]; ok {
+				r.Withheld = string(reason)
+			}
+			rows = append(rows, r)
+		}
+	}
+	slices.SortStableFunc(rows, func(x, y row) int {
+		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Lines.First, y.Lines.First), cmp.Compare(x.Lines.Last, y.Lines.Last),
+			cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Subject, y.Subject))
+	})
+	type equals struct{ rule, path, stage, subject string }
+	counts := map[equals]int{}
+	at := map[key]int{}
+	for i := range rows {
+		f := &rows[i].Finding
+		e := equals{f.Rule, f.Path, f.Stage, f.Subject}
+		f.Ordinal = counts[e]
+		counts[e]++
+		at[rows[i].from] = i
+	}
+
+	type proven struct {
+		Suggestion
+		dockerfile int
+	}
+	var suggestions []proven
+	for n, t := range targets {
+		for _, s := range t.fixes.Suggestions {
+			p := proven{dockerfile: n, Suggestion: Suggestion{Path: s.Path, Lines: s.Lines, Replacement: s.Replacement, Notes: s.Notes}}
+			for _, i := range s.Findings {
+				p.Findings = append(p.Findings, at[key{n, i}])
+			}
+			slices.Sort(p.Findings)
+			suggestions = append(suggestions, p)
+		}
+	}
+	slices.SortStableFunc(suggestions, func(x, y proven) int {
+		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Lines.First, y.Lines.First))
+	})
+	for i, s := range suggestions {
+		for _, f := range s.Findings {
+			rows[f].Suggestion, rows[f].Withheld = i, ""
+		}
+		a.out.Suggestions = append(a.out.Suggestions, s.Suggestion)
+	}
+	for _, r := range rows {
+		a.out.Findings = append(a.out.Findings, r.Finding)
+	}
+}
+
+// finding is a rule's finding with lines instead of spans.
+func (a *run) finding(t *target, f rules.Finding) Finding {
+	out := Finding{
+		Rule: f.Rule, Severity: f.Severity, Path: f.Path, Lines: a.lines(t, f.Path, f.Span),
+		Dockerfile: t.out.Path, Stage: f.Stage, Subject: f.Subject, Weight: f.Weight,
+		Title: f.Title, Here: f.Here, Why: f.Why, Advice: f.Advice, Done: f.Done,
+		Suggestion: -1, Withheld: f.Withheld, NewFile: f.NewFile,
+	}
+	for _, r := range f.Related {
+		out.Related = append(out.Related, Place{Path: r.Path, Lines: a.lines(t, r.Path, r.Span)})
+	}
+	return out
+}
+
+// lines are those of a span in a file that was read.
+func (a *run) lines(t *target, p string, span source.Span) source.Lines {
+	if p == t.in.File.Source.Path {
+		return t.in.File.Source.LinesFromSpan(span)
+	}
+	if file, ok := a.texts[p]; ok {
+		return file.LinesFromSpan(span)
+	}
+	return source.Lines{First: 1, Last: 1} // never: a finding is about a file that was read
+}

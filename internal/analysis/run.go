@@ -1,0 +1,374 @@
+package analysis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/fix"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+	"github.com/hitrate-bot/hitrate/internal/workflow"
+)
+
+// Limits of one request.
+const (
+	maxDockerfiles = 500
+	maxBuilds      = 20 // of one Dockerfile
+	maxFactFiles   = 60 // workflows, compose files, Makefiles: those nearest to the root
+)
+
+// Run looks at the tree of a request. It first works out what it has to read, over several rounds
+// (see Request.Blobs), and looks at the files when it has everything.
+//
+// Run needs no network, no file system and no clock. When ctx ends the report is incomplete.
+func Run(ctx context.Context, req Request) Report {
+	a := &run{
+		Request: req,
+		tree:    buildcontext.NewTree(req.Tree),
+		needs:   map[string]bool{},
+		texts:   map[string]*source.File{},
+	}
+	chosen := a.choose()
+	if len(chosen) == 0 {
+		return a.report()
+	}
+	if facts, known := a.readFacts(); known {
+		a.facts = facts
+	} else {
+		// How it is built decides which files count; the Dockerfiles are needed in any case.
+		for _, p := range chosen {
+			_, _ = a.read(p)
+		}
+		return a.unfinished()
+	}
+	var targets []*target
+	for _, p := range chosen {
+		if ctx.Err() != nil {
+			break
+		}
+		if t := a.open(ctx, p); t != nil {
+			targets = append(targets, t)
+		}
+	}
+	if len(a.needs) > 0 {
+		return a.unfinished()
+	}
+	for _, t := range targets {
+		t.findings = rules.Run(t.in)
+	}
+	if len(a.needs) > 0 {
+		return a.unfinished()
+	}
+	for _, t := range targets {
+		if ctx.Err() == nil && !req.WithoutFixes {
+			t.fixes = fix.Prove(ctx, t.in, t.findings)
+		}
+	}
+	a.collect(targets)
+	return a.report()
+}
+
+// run is one request on its way.
+type run struct {
+	Request
+	tree  buildcontext.Tree
+	facts workflow.Facts
+	needs map[string]bool // objects
+	texts map[string]*source.File
+	out   Report
+}
+
+// target is one Dockerfile to look at.
+type target struct {
+	in       rules.Input
+	out      Dockerfile
+	findings []rules.Finding
+	fixes    fix.Result
+}
+
+// skip notes that a Dockerfile is not looked at, unless a change is what counts and it is not about it.
+func (a *run) skip(path string, line int, message string) {
+	if a.Changed != nil && !slices.Contains(a.Changed, path) {
+		return
+	}
+	a.out.Skipped = append(a.out.Skipped, Problem{Path: strings.ToValidUTF8(path, "\uFFFD"), Line: line, Message: message})
+}
+
+func (a *run) fail(path string, line int, message string) {
+	p := Problem{Path: path, Line: line, Message: message}
+	if !slices.Contains(a.out.Errors, p) {
+		a.out.Errors = append(a.out.Errors, p)
+	}
+}
+
+// unfinished ends a round: only what is needed counts.
+func (a *run) unfinished() Report {
+	return Report{Needs: slices.Sorted(maps.Keys(a.needs))}
+}
+
+func (a *run) report() Report {
+	byPlace := func(x, y Problem) int {
+		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Line, y.Line), cmp.Compare(x.Message, y.Message))
+	}
+	slices.SortFunc(a.out.Errors, byPlace)
+	slices.SortFunc(a.out.Skipped, byPlace)
+	slices.SortFunc(a.out.Dockerfiles, func(x, y Dockerfile) int { return cmp.Compare(x.Path, y.Path) })
+	return a.out
+}
+
+// choose gives the Dockerfiles to look at, sorted.
+func (a *run) choose() []string {
+	var chosen []string
+	if a.Changed != nil && !slices.ContainsFunc(a.Changed, func(p string) bool { return a.mayMatter(p) }) {
+		return nil
+	}
+	names := a.Dockerfiles
+	if names == nil {
+		for _, e := range a.tree.Entries {
+			if a.Config.MatchesDockerfile(e.Path) {
+				names = append(names, e.Path)
+			}
+		}
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	for _, p := range slices.Compact(names) {
+		entry, found := a.tree.Lookup(p)
+		switch {
+		case !found:
+			a.skip(p, 0, "not analysed: there is no such file")
+		case !utf8.ValidString(p):
+			a.skip(p, 0, "not analysed: its name is not valid UTF-8")
+		case entry.Mode == buildcontext.ModeSymlink:
+			a.skip(p, 0, "not analysed: a symbolic link")
+		case entry.Mode == buildcontext.ModeSubmodule:
+			a.skip(p, 0, "not analysed: a submodule")
+		case len(chosen) == maxDockerfiles:
+			a.skip(p, 0, fmt.Sprintf("not analysed: there are more than %d Dockerfiles", maxDockerfiles))
+		default:
+			chosen = append(chosen, p)
+		}
+	}
+	return chosen
+}
+
+// sourceExtensions are those of files that are neither Dockerfiles, nor ignore files, nor read by an
+// install.
+var sourceExtensions = []string{
+	".c", ".cc", ".cpp", ".cs", ".css", ".csv", ".gif", ".go", ".h", ".htm", ".html", ".ico", ".ipynb", ".java", ".jpeg", ".jpg",
+	".js", ".jsx", ".kt", ".less", ".map", ".md", ".mjs", ".pdf", ".php", ".png", ".po", ".proto", ".py", ".rb", ".rs", ".rst",
+	".scss", ".sh", ".snap", ".sql", ".svelte", ".svg", ".swift", ".tf", ".ts", ".tsx", ".vue", ".webp", ".woff", ".woff2",
+}
+
+// mayMatter says whether a changed path can touch a Dockerfile at all. Most changes of a repository
+// cannot, and then nothing has to be fetched.
+func (a *run) mayMatter(p string) bool {
+	if a.Config.MatchesDockerfile(p) || slices.Contains(a.Dockerfiles, p) {
+		return true
+	}
+	return !slices.Contains(sourceExtensions, path.Ext(p))
+}
+
+// readFacts reads the files that show how the repository builds; known is false while some of them
+// have not been fetched.
+func (a *run) readFacts() (facts workflow.Facts, known bool) {
+	var wanted []buildcontext.Entry
+	for _, e := range a.tree.Entries {
+		if (e.Mode == buildcontext.ModeFile || e.Mode == buildcontext.ModeExecutable) && e.Size <= maxText && workflow.Wanted(e.Path) {
+			wanted = append(wanted, e)
+		}
+	}
+	// Workflows first, then what lies nearest to the root.
+	slices.SortStableFunc(wanted, func(x, y buildcontext.Entry) int {
+		return cmp.Or(-compareBool(path.Dir(x.Path) == ".github/workflows", path.Dir(y.Path) == ".github/workflows"),
+			cmp.Compare(strings.Count(x.Path, "/"), strings.Count(y.Path, "/")))
+	})
+	wanted = wanted[:min(len(wanted), maxFactFiles)]
+	slices.SortFunc(wanted, func(x, y buildcontext.Entry) int { return cmp.Compare(x.Path, y.Path) })
+	var files []*source.File
+	for _, e := range wanted {
+		if file, err := a.read(e.Path); err == nil {
+			files = append(files, file)
+		}
+	}
+	if len(a.needs) > 0 {
+		return facts, false
+	}
+	return workflow.Read(files, func(p string) bool {
+		_, found := a.tree.Lookup(p)
+		return found
+	}), true
+}
+
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return 1
+	}
+	return -1
+}
+
+// open parses a Dockerfile, finds its builds, its context and what its installs read; nil where
+// nothing is to be looked at: it cannot be read, or no change touches it.
+func (a *run) open(ctx context.Context, p string) *target {
+	src, err := a.read(p)
+	switch {
+	case errors.Is(err, rules.ErrNeeded):
+		return nil
+	case err != nil:
+		a.skip(p, 0, "not analysed: "+err.Error())
+		return nil
+	}
+	file, err := dockerfile.Parse(src)
+	if err != nil {
+		a.refuse(p, err)
+		return nil
+	}
+	t := &target{in: rules.Input{File: file, Config: a.Config, Facts: a.facts, Read: a.read}}
+	builds, ok := a.builds(file)
+	if !ok {
+		return nil
+	}
+	if builds, err = compiling(ctx, file, builds); err != nil {
+		a.refuse(p, err)
+		return nil
+	}
+	t.in.Builds = builds
+	t.in.Context, err = buildcontext.Open(a.tree, builds[0], func(p string) ([]byte, error) {
+		f, err := a.read(p)
+		if err != nil {
+			return nil, err
+		}
+		return f.Data, nil
+	})
+	var ignore *buildcontext.IgnoreError
+	switch {
+	case errors.Is(err, rules.ErrNeeded):
+		return nil
+	case errors.As(err, &ignore):
+		message := ignore.Message
+		if ignore.Pattern != "" {
+			message = fmt.Sprintf("pattern %q: %s", ignore.Pattern, ignore.Message)
+		}
+		if a.touches(t, nil) {
+			a.fail(ignore.Path, ignore.Line, message)
+		}
+		a.skip(p, 0, "not analysed: the ignore file that applies cannot be used")
+		return nil
+	case err != nil:
+		a.skip(p, 0, "not analysed: the ignore file that applies cannot be read")
+		return nil
+	}
+	manifests := rules.Manifests(t.in)
+	if !a.touches(t, manifests) {
+		return nil
+	}
+	t.out = Dockerfile{Path: p, Builds: builds, IgnoreFile: t.in.Context.IgnoreFile, Manifests: manifests}
+	return t
+}
+
+// touches says whether one of the changes is about a Dockerfile: itself, an ignore file that applies
+// or could apply (it may be gone now), a file that its installs read.
+func (a *run) touches(t *target, manifests []string) bool {
+	if a.Changed == nil {
+		return true
+	}
+	paths := append([]string{t.in.File.Source.Path}, manifests...)
+	for _, b := range t.in.Builds {
+		paths = append(paths, buildcontext.IgnoreCandidates(b)...)
+	}
+	return slices.ContainsFunc(paths, func(p string) bool { return slices.Contains(a.Changed, p) })
+}
+
+// builds are the ways in which a Dockerfile is built, the primary one first: those that the
+// configuration names, else those that the repository's files show, else a guess. ok is false where
+// the configuration names a stage that is not there.
+func (a *run) builds(file *dockerfile.File) (builds []buildcontext.Build, ok bool) {
+	p := file.Source.Path
+	for _, b := range a.Config.Builds {
+		if b.Dockerfile != p {
+			continue
+		}
+		if file.Target(b.Target) == nil {
+			a.skip(p, 0, fmt.Sprintf("not analysed: builds in %s has the target %q, and no stage has this name", config.RepositoryPath, b.Target))
+			return nil, false
+		}
+		builds = append(builds, buildcontext.Build{
+			Dockerfile: p, Kind: buildcontext.Local, Context: b.Context, Target: b.Target, Args: b.Args,
+			Origin: "builds in " + config.RepositoryPath,
+		})
+	}
+	if len(builds) == 0 {
+		for _, b := range a.facts.Builds {
+			if b.Dockerfile == p && file.Target(b.Target) != nil && len(builds) < maxBuilds {
+				builds = append(builds, b)
+			}
+		}
+	}
+	if len(builds) == 0 {
+		builds = []buildcontext.Build{buildcontext.Guess(a.tree, file)}
+	}
+	return builds, true
+}
+
+// compiling puts the builds that compile first. An error is that of the first build, when none of
+// them compiles.
+func compiling(ctx context.Context, file *dockerfile.File, builds []buildcontext.Build) ([]buildcontext.Build, error) {
+	var first error
+	var good, bad []buildcontext.Build
+	for i, b := range builds {
+		if i > 0 && len(good) > 0 {
+			good = append(good, b) // the proofs leave out what does not compile
+			continue
+		}
+		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: file, Target: b.Target, Args: b.Args, AllStages: true})
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			bad = append(bad, b)
+			continue
+		}
+		good = append(good, b)
+	}
+	if len(good) == 0 {
+		return nil, first
+	}
+	return append(good, bad...), nil
+}
+
+// refuse says why a Dockerfile is not looked at.
+func (a *run) refuse(p string, err error) {
+	var (
+		broken  *dockerfile.Error
+		limit   *dockerfile.LimitError
+		missing *buildcache.MissingArgError
+	)
+	switch {
+	case errors.As(err, &missing):
+		a.skip(p, missing.Line, fmt.Sprintf("not analysed: needs builds.args.%s in %s: FROM uses this ARG, and neither the file nor a build that hitrate knows gives it a value",
+			missing.Arg, config.RepositoryPath))
+	case errors.As(err, &limit):
+		a.skip(p, 0, fmt.Sprintf("not analysed: %s (%d; hitrate reads up to %d)", limit.What, limit.Value, limit.Most))
+	case errors.As(err, &broken):
+		// Where a change is what counts, an unchanged file is not its fault.
+		if a.Changed == nil || slices.Contains(a.Changed, p) {
+			a.fail(p, broken.Line, broken.Message)
+		}
+	default:
+		a.skip(p, 0, "not analysed: "+err.Error())
+	}
+}

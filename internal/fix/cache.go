@@ -1,0 +1,248 @@
+package fix
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// addCacheMount proves a cache mount on the cache of a tool that the RUN uses:
+//   - the builder and the frontend know cache mounts;
+//   - the tool's cache is on and lies at the target, for the RUN's user on a base image about which
+//     this is known; a mount for another user than root has that user's number;
+//   - no mount of the RUN lies at, above or below the target;
+//   - no command of the RUN names the cache or something above it (removing a mounted directory
+//     fails), nor is a script that could;
+//   - nothing was put there before, and nothing later needs what the layer had there.
+func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
+	run, state, effects := e.Step.Run(), s.states[e.Step], s.effects(e.Step)
+	switch {
+	case run == nil || effects.Unread:
+		return rules.ScriptUnread
+	case s.in.Facts.WithoutBuildKit != nil:
+		return rules.WithoutBuildKit
+	case !frontendHasMounts(s.in.File):
+		return rules.FrontendUnknown
+	case !state.BaseKnown:
+		return rules.BaseUnknown
+	}
+	if reason := cacheAt(effects, e.Tool, e.Target); reason != "" {
+		return reason
+	}
+	user, _, _ := strings.Cut(state.User, ":")
+	switch {
+	case isRoot(state) && e.UID == "" && e.GID == "":
+	case state.UserKnown && user != "" && user == e.UID && isNumber(e.UID) && (e.GID == "" || isNumber(e.GID)):
+	default:
+		return rules.OtherUser
+	}
+	for _, m := range run.Mounts {
+		if shelleffects.Overlaps(path.Clean("/"+m.Target), e.Target) {
+			return rules.MountThere
+		}
+	}
+	if usesCache(effects, run, e.Tool, e.Target) {
+		return rules.CacheUsed
+	}
+	for _, i := range e.Step.Stage.Instructions {
+		if i == e.Step {
+			break
+		}
+		if dest, _, ok := s.dest(i); ok && (i.Keyword == "COPY" || i.Keyword == "ADD") && shelleffects.Overlaps(dest, e.Target) {
+			return rules.CacheUsed
+		}
+	}
+	return s.cacheNeeded(e.Step.Stage, e.Target)
+}
+
+// addFlag proves a flag that turns a tool's cache off for one command: the tool knows it, the cache
+// is on and no mount's, and nothing later needs it. That the script is otherwise the same, the
+// comparison of its commands says.
+func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
+	run, effects := e.Step.Run(), s.effects(e.Step)
+	if run == nil || effects.Unread {
+		return rules.ScriptUnread
+	}
+	if run.Exec != nil {
+		return rules.ScriptForm
+	}
+	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == e.Command })
+	if at < 0 {
+		return rules.NotProven
+	}
+	install := effects.Installs[at]
+	switch {
+	case noCacheFlags[install.Tool] != e.Flag || e.Flag == "":
+		return rules.NotProven
+	case install.CacheOff != "":
+		return rules.CacheOff
+	}
+	for _, edit := range u.edits {
+		if edit.Span.Len() != 0 || strings.TrimSpace(edit.New) != e.Flag || !e.Command.Span.Contains(edit.Span) {
+			return rules.NotProven
+		}
+	}
+	for _, m := range run.Mounts {
+		if m.Type == instructions.MountTypeCache && (!install.CacheDirKnown || shelleffects.Overlaps(path.Clean("/"+m.Target), install.CacheDir)) {
+			return rules.MountThere
+		}
+	}
+	return s.cacheNeeded(e.Step.Stage, install.CacheDir)
+}
+
+var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
+
+// cacheAt says why the tool's cache is not at a directory; "" where it is.
+func cacheAt(e shelleffects.Effects, tool, dir string) Reason {
+	reason := rules.CacheElsewhere
+	for _, i := range e.Installs {
+		switch {
+		case i.Tool != tool:
+		case i.Command.OtherUser:
+			return rules.OtherUser
+		case i.CacheOff != "":
+			reason = rules.CacheOff
+		case i.CacheDirKnown && i.CacheDir == dir && path.IsAbs(dir):
+			return ""
+		}
+	}
+	return reason
+}
+
+// harmlessAbove are commands that do no harm to a mount below what they name.
+var harmlessAbove = []string{"cd", "mkdir", "ls", "test", "[", "[[", "echo", "stat", "df"}
+
+// scriptRunners may run anything that lies in the image or the source.
+var scriptRunners = []string{"", "sh", "bash", "dash", "ash", "zsh", "make", "eval", "exec", "xargs"}
+
+// usesCache says whether a command of the RUN, other than installs, may touch the tool's cache.
+func usesCache(e shelleffects.Effects, run *dockerfile.Run, tool, dir string) bool {
+	for _, r := range e.Removals {
+		if r.Tool == tool {
+			return true
+		}
+	}
+	for _, t := range e.Touches {
+		for _, p := range t.Paths {
+			if rest, ok := strings.CutPrefix(p, "~"); ok {
+				p = "/root" + rest
+			}
+			p = path.Clean(p)
+			if shelleffects.Covers(dir, p) || shelleffects.Covers(p, dir) && !slices.Contains(harmlessAbove, t.Command.Name) {
+				return true
+			}
+		}
+	}
+	for _, c := range e.Unknown {
+		if slices.Contains(scriptRunners, c.Name) || strings.HasSuffix(c.Name, ".sh") || strings.HasPrefix(c.Words[0].Value, "./") {
+			return true
+		}
+		for _, w := range c.Words[1:] {
+			if namesPath(w.Value, dir) {
+				return true
+			}
+		}
+	}
+	for _, c := range run.Commands {
+		for _, r := range c.Redirects {
+			if namesPath(r.Target.Value, dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// namesPath says whether a word, quoted or with the home directory in it, is a path of the cache or
+// one above it.
+func namesPath(word, dir string) bool {
+	word = strings.Trim(word, `"'`)
+	for _, home := range []string{"${HOME}", "$HOME", "~"} {
+		if rest, ok := strings.CutPrefix(word, home); ok {
+			word = "/root" + rest
+		}
+	}
+	word = strings.TrimRight(word, "*/")
+	return path.IsAbs(word) && shelleffects.Overlaps(path.Clean(word), dir)
+}
+
+// cacheNeeded says whether a later step needs a cache that a layer of the stage no longer has: one
+// that copies or mounts it from the stage, or an install without network.
+func (s scene) cacheNeeded(stage *dockerfile.Stage, dir string) Reason {
+	above := path.Dir(dir)
+	inCache := func(src string) bool {
+		src = path.Clean("/" + src)
+		return dir != "" && (shelleffects.Covers(dir, src) || shelleffects.Covers(above, src) && above != "/" && above != "/root" ||
+			dir == "" && strings.Contains(src, ".cache"))
+	}
+	for _, i := range s.in.File.Instructions {
+		if slices.Contains(s.in.File.From(i), stage) {
+			switch cmd := i.Command.(type) {
+			case *instructions.CopyCommand:
+				if slices.ContainsFunc(cmd.SourcePaths, inCache) {
+					return rules.CacheUsed
+				}
+			case *instructions.RunCommand:
+				for _, m := range instructions.GetMounts(cmd) {
+					if inCache(m.Source) {
+						return rules.CacheUsed
+					}
+				}
+			}
+		}
+		if i.Run() == nil {
+			continue
+		}
+		for _, c := range i.Run().Commands {
+			if slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return w.Value == "--offline" }) {
+				return rules.CacheUsed
+			}
+		}
+		if off := s.states[i].Env["UV_OFFLINE"]; off != "" && off != "0" && off != "false" {
+			return rules.CacheUsed
+		}
+	}
+	return ""
+}
+
+// dockerfileTag is a version of Docker's own frontend.
+var dockerfileTag = regexp.MustCompile(`^1(\.(\d+))?(\.\d+)*(-.*)?$`)
+
+// frontendHasMounts says whether the syntax line names no frontend, or a version of Docker's that has
+// RUN --mount: 1.2 and later, and the experimental ones before it.
+// Source: BuildKit, frontend/dockerfile/docs/reference.md, "RUN --mount" ("Added in 1.2").
+func frontendHasMounts(f *dockerfile.File) bool {
+	for _, d := range f.Directives {
+		if d.Name != "syntax" {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimSpace(d.Value), " ")
+		name, _, _ = strings.Cut(name, "@")
+		name = strings.TrimPrefix(name, "docker.io/")
+		image, tag, _ := strings.Cut(name, ":")
+		if image != "docker/dockerfile" && image != "docker/dockerfile-upstream" {
+			return false
+		}
+		m := dockerfileTag.FindStringSubmatch(tag)
+		switch {
+		case tag == "" || tag == "latest" || tag == "labs" || tag == "master" || tag == "master-labs" || strings.HasSuffix(tag, "experimental"):
+		case m == nil:
+			return false
+		case m[2] != "":
+			if minor, err := strconv.Atoi(m[2]); err != nil || minor < 2 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -1,0 +1,314 @@
+package fix
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+)
+
+// comparison holds an edited file against the original: it may differ by the declared effects only.
+type comparison struct {
+	before, after *dockerfile.File
+	stages        [][]expected // what each stage's instructions should be
+}
+
+// expected is one instruction of the edited file.
+type expected struct {
+	was *dockerfile.Instruction // of the original; nil for a new COPY
+	add *rules.AddCopy          // the new COPY
+	now *dockerfile.Instruction // of the edited file
+	rewrite
+}
+
+// rewrite is what the effects change in a RUN.
+type rewrite struct {
+	mounts  []rules.AddCacheMount
+	flags   []rules.AddFlag
+	updates []rules.MergeUpdate // that come in
+	loses   bool                // its index update goes elsewhere; the rest stays
+}
+
+func (r rewrite) text() bool { return len(r.flags) > 0 || len(r.updates) > 0 || r.loses }
+
+// newComparison works out the edited file's instructions from the effects of units.
+func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
+	c := &comparison{before: before, after: after}
+	rewrites := map[*dockerfile.Instruction]*rewrite{}
+	of := func(i *dockerfile.Instruction) *rewrite {
+		if rewrites[i] == nil {
+			rewrites[i] = &rewrite{}
+		}
+		return rewrites[i]
+	}
+	added := map[*dockerfile.Instruction][]*rules.AddCopy{}
+	below := map[*dockerfile.Instruction][]*dockerfile.Instruction{}
+	gone := map[*dockerfile.Instruction]bool{} // from its old place
+	for _, u := range units {
+		for _, e := range u.effects {
+			switch e := e.(type) {
+			case rules.AddCopy:
+				added[e.Of] = append(added[e.Of], &e)
+			case rules.MoveStep:
+				gone[e.Step] = true
+				below[e.Below] = append(below[e.Below], e.Step)
+			case rules.AddCacheMount:
+				of(e.Step).mounts = append(of(e.Step).mounts, e)
+			case rules.AddFlag:
+				of(e.Step).flags = append(of(e.Step).flags, e)
+			case rules.MergeUpdate:
+				if onlyUpdates(e.Update) {
+					gone[e.Update] = true
+				} else {
+					of(e.Update).loses = true
+				}
+				for _, into := range e.Into {
+					of(into).updates = append(of(into).updates, e)
+				}
+			}
+		}
+	}
+	for _, stage := range before.Stages {
+		var list []expected
+		place := func(i *dockerfile.Instruction) {
+			x := expected{was: i}
+			if r := rewrites[i]; r != nil {
+				x.rewrite = *r
+			}
+			list = append(list, x)
+		}
+		for _, i := range stage.Instructions {
+			for _, a := range added[i] {
+				list = append(list, expected{add: a})
+			}
+			if !gone[i] {
+				place(i)
+			}
+			for _, moved := range below[i] {
+				place(moved)
+			}
+		}
+		c.stages = append(c.stages, list)
+	}
+	return c
+}
+
+// instructions compares the instructions of the two files, those that make no step among them.
+func (c *comparison) instructions() Reason {
+	if len(c.after.Stages) != len(c.before.Stages) || !c.sameHead() {
+		return rules.ChangesSteps
+	}
+	for i, stage := range c.after.Stages {
+		list := c.stages[i]
+		if c.text(c.before, c.before.Stages[i].From) != c.text(c.after, stage.From) || len(stage.Instructions) != len(list) {
+			return rules.ChangesSteps
+		}
+		for k := range list {
+			x := &list[k]
+			x.now = stage.Instructions[k]
+			if !c.sameInstruction(x) {
+				return rules.ChangesSteps
+			}
+		}
+	}
+	return ""
+}
+
+// sameHead compares what stands above the first stage: parser directives and arguments.
+func (c *comparison) sameHead() bool {
+	directive := func(a, b dockerfile.Directive) bool { return a.Name == b.Name && a.Value == b.Value }
+	argument := func(a, b *dockerfile.Instruction) bool { return c.text(c.before, a) == c.text(c.after, b) }
+	return slices.EqualFunc(c.before.Directives, c.after.Directives, directive) &&
+		slices.EqualFunc(c.before.MetaArgs, c.after.MetaArgs, argument)
+}
+
+func (c *comparison) text(f *dockerfile.File, i *dockerfile.Instruction) string {
+	return f.Source.Text(i.Span)
+}
+
+func (c *comparison) sameInstruction(x *expected) bool {
+	switch {
+	case x.add != nil:
+		return sameCopy(*x.add, x.now)
+	case x.text() || len(x.mounts) > 0:
+		was, now := x.was.Run(), x.now.Run()
+		if was == nil || now == nil || !sameMounts(was, now, x.mounts) || !sameFlags(x.was, x.now) {
+			return false
+		}
+		if x.text() {
+			return sameScript(x)
+		}
+		return sameRun(was, now)
+	}
+	return c.text(c.before, x.was) == c.text(c.after, x.now)
+}
+
+// sameFlags compares the flags of two RUNs that are no mounts.
+func sameFlags(a, b *dockerfile.Instruction) bool {
+	return slices.Equal(flagsOf(a, "mount"), flagsOf(b, "mount"))
+}
+
+// flagsOf are the flags of an instruction, sorted, without those of one name.
+func flagsOf(i *dockerfile.Instruction, without string) []string {
+	var out []string
+	for _, f := range i.Flags {
+		if f.Name != without {
+			out = append(out, f.Name+"="+f.Value)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// sameRun says whether the shell gets the same.
+func sameRun(a, b *dockerfile.Run) bool {
+	return a != nil && b != nil && a.Script == b.Script && a.Heredoc == b.Heredoc && slices.Equal(a.Exec, b.Exec)
+}
+
+// sameCopy says whether an instruction is the declared COPY: the flags of the one that it is taken
+// from, the declared sources and destination.
+func sameCopy(add rules.AddCopy, now *dockerfile.Instruction) bool {
+	if now.Keyword != "COPY" || !slices.Equal(flagsOf(add.Of, ""), flagsOf(now, "")) || len(now.Args) != len(add.Sources)+1 {
+		return false
+	}
+	for i, src := range append(slices.Clone(add.Sources), add.Dest) {
+		if now.Args[i].Value != src {
+			return false
+		}
+	}
+	return true
+}
+
+// plans compares what BuildKit makes of the two files.
+func (c *comparison) plans(before, after *buildcache.Plan) Reason {
+	if !bytes.Equal(before.Image, after.Image) {
+		return rules.ChangesImage
+	}
+	warned := map[string]int{}
+	for _, w := range before.Warnings {
+		warned[w.Rule+"\x00"+w.Message]++
+	}
+	for _, w := range after.Warnings {
+		k := w.Rule + "\x00" + w.Message
+		if warned[k]--; warned[k] < 0 {
+			return rules.NewWarning
+		}
+	}
+	was, now := stepsByLine(c.before, before), stepsByLine(c.after, after)
+	for _, list := range c.stages {
+		for k := range list {
+			x := &list[k]
+			steps := now[x.now]
+			if x.add != nil {
+				if len(steps) != 1 || !copiesLike(steps[0], was[x.add.Of]) {
+					return rules.ChangesSteps
+				}
+				continue
+			}
+			if !slices.EqualFunc(was[x.was], steps, func(a, b string) bool { return sameOp(a, b, x.rewrite) }) {
+				return rules.ChangesSteps
+			}
+		}
+	}
+	// What ONBUILD brings stands on the lines of FROM.
+	for i := range c.before.Stages {
+		a, b := was[c.before.Stages[i].From], now[c.after.Stages[i].From]
+		if !slices.EqualFunc(a, b, func(a, b string) bool { return sameOp(a, b, rewrite{}) }) {
+			return rules.ChangesSteps
+		}
+	}
+	return ""
+}
+
+// stepsByLine are the operations of each instruction.
+func stepsByLine(f *dockerfile.File, plan *buildcache.Plan) map[*dockerfile.Instruction][]string {
+	at := map[int]*dockerfile.Instruction{}
+	for _, i := range f.Instructions {
+		at[f.Source.LineFromOffset(i.Span.Start)] = i
+	}
+	out := map[*dockerfile.Instruction][]string{}
+	for _, s := range plan.Steps {
+		if i := at[s.Lines.First]; i != nil {
+			out[i] = append(out[i], s.Op)
+		}
+	}
+	return out
+}
+
+// sameOp compares two operations but for what they stand on, which the order of the instructions
+// says, and for the declared changes of a RUN.
+func sameOp(was, now string, r rewrite) bool {
+	a, b := opLines(was), opLines(now)
+	for _, m := range r.mounts {
+		// The new mount, once; where another unit wished for the same, it is one mount.
+		i := slices.IndexFunc(b, func(line string) bool { return isMount(line, m) })
+		if i >= 0 && !slices.Contains(a, b[i]) {
+			b = slices.Delete(b, i, i+1)
+		}
+	}
+	return slices.EqualFunc(a, b, func(x, y string) bool {
+		return x == y || r.text() && strings.HasPrefix(x, "run ") && strings.HasPrefix(y, "run ")
+	})
+}
+
+// opLines are the lines of an operation without those that say what it stands on.
+func opLines(op string) []string {
+	return slices.DeleteFunc(strings.Split(op, "\n"), func(line string) bool { return strings.HasPrefix(line, "on ") })
+}
+
+func isMount(line string, m rules.AddCacheMount) bool {
+	return strings.HasPrefix(line, fmt.Sprintf("mount cache %q ", m.Target))
+}
+
+// copiesLike says whether the operation of a new COPY copies with the owner, mode and options of the
+// one it is taken from.
+func copiesLike(now string, of []string) bool {
+	if len(of) != 1 {
+		return false
+	}
+	want := map[string]bool{}
+	for _, line := range opLines(of[0]) {
+		if rest, ok := copyOptions(line); ok {
+			want[rest] = true
+		}
+	}
+	lines := 0
+	for _, line := range opLines(now) {
+		if line == "" {
+			continue
+		}
+		rest, ok := copyOptions(line)
+		if !ok || !want[rest] {
+			return false
+		}
+		lines++
+	}
+	return lines > 0 && len(want) == 1
+}
+
+// copyOptions is a line "copy SOURCE from INPUT to DESTINATION OPTIONS" without the source and the
+// destination, and without what only says that the source is not a directory.
+func copyOptions(line string) (string, bool) {
+	rest, ok := strings.CutPrefix(line, "copy ")
+	if !ok {
+		return "", false
+	}
+	quoted, err := strconv.QuotedPrefix(rest)
+	if err != nil {
+		return "", false
+	}
+	from, to, ok := strings.Cut(rest[len(quoted):], " to ")
+	if !ok {
+		return "", false
+	}
+	dest, err := strconv.QuotedPrefix(to)
+	if err != nil {
+		return "", false
+	}
+	return from + to[len(dest):], true
+}

@@ -1,0 +1,113 @@
+// Package fix merges the edits of findings into suggestions and proves them, or says why not.
+//
+// A unit is the edits of one finding with the effects that they declare. Each unit is first judged by
+// the checker of its effects, which knows what can go wrong inside the image; then the units whose
+// lines overlap are merged, and the merged suggestions are tried, alone and together: the edited file
+// has to compile with BuildKit to the same image configuration and to the same steps but for the
+// declared effects, and the rules have to find what they found before, less what was settled.
+package fix
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// Suggestion is a proven edit of whole lines. Suggestions of one file share no line, and each works
+// alone and together with every other.
+type Suggestion struct {
+	Path        string
+	Lines       source.Lines
+	Replacement string // of the whole lines, without the last LF; "" deletes. A CR belongs to its line
+	Findings    []int  // indexes into the findings given, ascending
+	Notes       []rules.Text
+}
+
+// Reason is why an edit is not offered. Its text is shown to people.
+type Reason = rules.Reason
+
+// Result is what came of the findings' units.
+type Result struct {
+	Suggestions []Suggestion   // by line
+	Withheld    map[int]Reason // by index of the finding; of findings that have a unit
+}
+
+// Prove merges the units of findings and proves what came out; see DESIGN.md, Suggestions 2.
+// Findings are all that rules.Run gave for the input. When ctx ends, what is not proven by then is
+// withheld.
+func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
+	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}}
+	for i, f := range findings {
+		if f.Unit == nil {
+			continue
+		}
+		u := &unit{finding: i, effects: f.Unit.Effects, note: f.Unit.Note}
+		switch {
+		case f.Path != in.File.Source.Path:
+			p.withhold(u, rules.NotProven) // nothing proves an edit of another file
+			continue
+		case !utf8.Valid(in.File.Source.Data):
+			p.withhold(u, rules.NotText)
+			continue
+		case mixedNewlines(in.File.Source):
+			p.withhold(u, rules.MixedNewlines)
+			continue
+		}
+		u.edits = withNewlines(f.Unit.Edits, in.File.Source.Newline())
+		if !inside(u.edits, len(in.File.Source.Data)) {
+			p.withhold(u, rules.Internal)
+			continue
+		}
+		p.units = append(p.units, u)
+	}
+	slices.SortStableFunc(p.units, func(a, b *unit) int {
+		return cmp.Compare(severityRank(findings[a.finding].Severity), severityRank(findings[b.finding].Severity))
+	})
+	for rank, u := range p.units {
+		u.rank = rank
+	}
+	if len(p.units) == 0 {
+		return Result{Withheld: p.withheld}
+	}
+	return p.prove(ctx)
+}
+
+// Apply returns the file with suggestions for it made: whole lines are replaced, and the last one
+// keeps its line end or the lack of one. The suggestions must not share a line.
+func Apply(src *source.File, suggestions []Suggestion) []byte {
+	edits := make([]source.Edit, len(suggestions))
+	for i, s := range suggestions {
+		span := src.SpanFromLines(s.Lines)
+		text := s.Replacement
+		if text != "" && strings.HasSuffix(src.Text(span), "\n") {
+			text += "\n"
+		}
+		edits[i] = source.Edit{Span: span, New: text}
+	}
+	out, err := source.Apply(src.Data, edits)
+	if err != nil {
+		return slices.Clone(src.Data) // never: the lines do not overlap
+	}
+	return out
+}
+
+func severityRank(severity string) int {
+	if i := slices.Index([]string{"error", "warning", "info"}, severity); i >= 0 {
+		return i
+	}
+	return 3
+}
+
+func inside(edits []source.Edit, size int) bool {
+	for _, e := range edits {
+		if e.Span.Start < 0 || e.Span.End < e.Span.Start || e.Span.End > size {
+			return false
+		}
+	}
+	return len(edits) > 0
+}

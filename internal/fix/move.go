@@ -1,0 +1,434 @@
+package fix
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// move is one COPY on its way below a RUN.
+type move struct {
+	scene
+	step   *dockerfile.Instruction
+	source placed // what it brings
+	kept   placed // what of it is still there before the steps that it passes
+	chown  bool
+	// dirs are directories that are there, with the same owner as before the edit, whether the COPY
+	// has run or not.
+	dirs []string
+}
+
+// moveStep proves that a COPY can run below a RUN instead of above it. Every instruction that it
+// passes has to make the same of the image without the files that it brings, but for those that new
+// COPYs put in its place, and nothing that these instructions write may be overwritten by it:
+//   - a RUN consists of commands that the table of effects knows; none of them names a path of the
+//     source, runs in a directory that only the source makes, or is a program of the source;
+//   - an install reads manifests that are there, and with them all that they include, and no local
+//     path; what it makes (a virtual environment, node_modules, --target) is not among the files,
+//     and in a build from a local directory the ignore file leaves it out;
+//   - a WORKDIR makes no directory that the COPY made with another owner;
+//   - a COPY brings nothing to the same places.
+//
+// That the COPY itself does the same in its new place (variables, WORKDIR) is what the comparison of
+// the operations says.
+func (s scene) moveStep(u *unit, e rules.MoveStep) Reason {
+	list := e.Step.Stage.Instructions
+	from, to := slices.Index(list, e.Step), slices.Index(list, e.Below)
+	if from >= to || e.Below.Run() == nil {
+		return rules.NotProven
+	}
+	if !s.oneContext() {
+		return rules.SharedWithOthers
+	}
+	m := &move{scene: s, step: e.Step}
+	var reason Reason
+	if m.source, reason = s.placeCopy(e.Step); reason != "" {
+		if reason == rules.ManifestMissing {
+			reason = rules.Unconfigured // files that git does not show
+		}
+		return reason
+	}
+	if m.kept, reason = s.kept(u, e.Step); reason != "" {
+		return reason
+	}
+	m.chown = slices.ContainsFunc(e.Step.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "chmod" })
+	if reason := m.settings(); reason != "" {
+		return reason
+	}
+	m.dirs = s.madeAbove(e.Step)
+	for image := range m.kept.files {
+		m.dirs = append(m.dirs, path.Dir(image))
+	}
+	for _, i := range list[from+1 : to+1] {
+		if reason := m.pass(i); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// settingsFiles are read by package managers wherever a file of that name lies at the right place.
+var settingsFiles = []string{"pip.conf", ".netrc", ".pydistutils.cfg", "sitecustomize.py", "usercustomize.py"}
+
+// settings refuses a source with files that may steer the install.
+func (m *move) settings() Reason {
+	for image := range m.source.files {
+		if _, there := m.kept.files[image]; !there && slices.Contains(settingsFiles, path.Base(image)) {
+			return rules.ConfigurationFile
+		}
+		if slices.ContainsFunc(systemDirs, func(dir string) bool { return shelleffects.Covers(dir, image) }) {
+			return rules.Overwrites
+		}
+	}
+	return ""
+}
+
+// systemDirs are where package managers write without being told to.
+var systemDirs = []string{
+	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/tmp",
+	"/usr/bin", "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/sbin", "/usr/share",
+	"/usr/local/bin", "/usr/local/etc", "/usr/local/include", "/usr/local/lib", "/usr/local/lib64", "/usr/local/sbin", "/usr/local/share",
+	"/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool", "/var/tmp", "/root/.cache", "/root/.local",
+}
+
+// madeAbove are directories that instructions above one make: of WORKDIR, and destinations of COPY.
+func (s scene) madeAbove(i *dockerfile.Instruction) []string {
+	var dirs []string
+	for stage := i.Stage; stage != nil; stage = stage.Parent {
+		for _, o := range stage.Instructions {
+			if o == i {
+				break
+			}
+			switch o.Keyword {
+			case "WORKDIR":
+				if dir, ok := s.workdir(o); ok {
+					dirs = append(dirs, dir)
+				}
+			case "COPY", "ADD":
+				if dest, isDir, ok := s.dest(o); ok && isDir {
+					dirs = append(dirs, dest)
+				}
+			}
+		}
+		i = stage.From
+	}
+	return dirs
+}
+
+// workdir is the directory that a WORKDIR makes.
+func (s scene) workdir(i *dockerfile.Instruction) (string, bool) {
+	if len(i.Args) != 1 {
+		return "", false
+	}
+	dir, ok := shelleffects.Expand(i.Args[0].Value, s.states[i].Env)
+	if !ok {
+		return "", false
+	}
+	if path.IsAbs(dir) {
+		return path.Clean(dir), true
+	}
+	return path.Join("/", s.states[i].Workdir, dir), s.states[i].WorkdirKnown
+}
+
+// dest is the destination of any COPY or ADD.
+func (s scene) dest(i *dockerfile.Instruction) (dest string, isDir, ok bool) {
+	if len(i.Args) < 2 {
+		return "", false, false
+	}
+	_, word := words(i)
+	dest, ok = shelleffects.Expand(word, s.states[i].Env)
+	isDir = strings.HasSuffix(dest, "/") || dest == "." || len(i.Args) > 2
+	if !path.IsAbs(dest) {
+		dest, ok = path.Join("/", s.states[i].Workdir, dest), ok && s.states[i].WorkdirKnown
+	}
+	return path.Clean(dest), isDir, ok
+}
+
+// there says whether a directory is in the image, with the owner that it had before the edit, while
+// the COPY has not run: one that does not lie where the COPY brings anything, or one that is made
+// without it.
+func (m *move) there(dir string) bool {
+	if !shelleffects.Overlaps(m.source.dest, dir) {
+		return true
+	}
+	return slices.ContainsFunc(m.dirs, func(d string) bool { return shelleffects.Covers(dir, d) })
+}
+
+// pass judges one instruction that the COPY passes.
+func (m *move) pass(i *dockerfile.Instruction) Reason {
+	state := m.states[i]
+	switch i.Keyword {
+	case "RUN":
+		return m.run(i)
+	case "COPY", "ADD":
+		return m.crossing(i)
+	case "WORKDIR":
+		dir, ok := m.workdir(i)
+		switch {
+		case !ok:
+			return rules.DestinationOpen
+		case !m.there(dir) && (m.chown || !isRoot(state)):
+			return rules.DirectoryOwner
+		}
+		m.dirs = append(m.dirs, dir)
+	case "VOLUME":
+		// The classic builder throws away what later steps write there.
+		for _, a := range i.Args {
+			if shelleffects.Overlaps(m.source.dest, path.Clean("/"+a.Value)) {
+				return rules.StepBetween
+			}
+		}
+	}
+	return ""
+}
+
+// crossing judges a COPY or ADD: its order with the moved one must make no difference.
+func (m *move) crossing(i *dockerfile.Instruction) Reason {
+	dest, isDir, ok := m.dest(i)
+	if !ok {
+		return rules.CopiesCross
+	}
+	if cmd, fromContext := i.Command.(*instructions.CopyCommand); fromContext && cmd.From == "" {
+		if p, reason := m.placeCopy(i); reason == "" {
+			for image := range p.files {
+				if m.source.covers(image) {
+					return rules.CopiesCross
+				}
+			}
+			if m.sharesDirs(p.dest) {
+				return rules.DirectoryOwner
+			}
+			m.dirs = append(m.dirs, p.dest)
+			return ""
+		}
+	}
+	// What it brings is not known: it must not be able to reach the same places.
+	if m.source.covers(dest) || shelleffects.Covers(dest, m.source.dest) {
+		return rules.CopiesCross
+	}
+	if shelleffects.Covers(m.source.dest, dest) && m.mayBeIgnored(dest) != "" {
+		return rules.CopiesCross
+	}
+	if m.sharesDirs(dest) {
+		return rules.DirectoryOwner
+	}
+	if isDir {
+		m.dirs = append(m.dirs, dest)
+	}
+	return ""
+}
+
+// sharesDirs says whether the moved COPY and another one with this destination both make a directory
+// that has another owner depending on who makes it.
+func (m *move) sharesDirs(dest string) bool {
+	if !m.chown {
+		return false
+	}
+	return shelleffects.Overlaps(m.source.dest, dest) && !m.there(m.source.dest)
+}
+
+// run judges a RUN.
+func (m *move) run(i *dockerfile.Instruction) Reason {
+	state, run := m.states[i], i.Run()
+	effects := m.effects(i)
+	if run == nil || effects.Unread || silentReads(run) {
+		return rules.ScriptUnread
+	}
+	if len(effects.Unknown) > 0 {
+		return rules.StepBetween
+	}
+	for _, mount := range run.Mounts {
+		switch mount.Type {
+		case instructions.MountTypeCache, instructions.MountTypeSecret, instructions.MountTypeSSH:
+		default:
+			if shelleffects.Overlaps(m.source.dest, path.Clean("/"+mount.Target)) || !path.IsAbs(mount.Target) {
+				return rules.StepBetween
+			}
+		}
+	}
+	for _, c := range run.Commands {
+		if reason := m.command(c, state); reason != "" {
+			return reason
+		}
+	}
+	for _, t := range effects.Touches {
+		for _, p := range t.Paths {
+			if reason := m.touch(t.Command, p); reason != "" {
+				return reason
+			}
+		}
+	}
+	for _, p := range effects.Packages {
+		for _, f := range p.Files {
+			if m.source.covers(f) {
+				return rules.StepBetween
+			}
+		}
+	}
+	for _, install := range effects.Installs {
+		if reason := m.install(install); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// command judges where a command runs, which program it is, and where its output goes.
+func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
+	dir := state.Workdir
+	if c.Dir != "" {
+		dir = path.Join("/", state.Workdir, c.Dir)
+		if path.IsAbs(c.Dir) {
+			dir = path.Clean(c.Dir)
+		}
+	}
+	known := c.DirKnown && (state.WorkdirKnown || path.IsAbs(c.Dir))
+	if c.Name == "cd" && len(c.Words) == 2 {
+		// It stands where it comes from; where it leads is what the next command shows, or nothing.
+		to := c.Words[1]
+		if !to.Literal || !known {
+			known = known && to.Literal
+		} else if path.IsAbs(to.Value) {
+			dir = path.Clean(to.Value)
+		} else {
+			dir = path.Join(dir, to.Value)
+		}
+	}
+	if !known && !c.DirKnown {
+		return rules.StepBetween
+	}
+	if known && !m.there(dir) && dir != state.Workdir {
+		return rules.StepBetween
+	}
+	if program := c.Words[0]; strings.Contains(program.Value, "/") {
+		if !program.Literal {
+			return rules.StepBetween
+		}
+		at := program.Value
+		if !path.IsAbs(at) {
+			at = path.Join(dir, at)
+		}
+		if m.source.covers(path.Clean(at)) {
+			return rules.StepBetween
+		}
+	} else {
+		for _, bin := range strings.Split(state.Env["PATH"], ":") {
+			if _, ours := m.source.files[path.Join(bin, program.Value)]; ours {
+				return rules.StepBetween
+			}
+		}
+	}
+	for _, r := range c.Redirects {
+		if strings.HasPrefix(r.Op, "<<") || r.Target.Value == "/dev/null" || strings.HasSuffix(r.Op, "&") {
+			continue
+		}
+		at := r.Target.Value
+		switch {
+		case !r.Target.Literal || !path.IsAbs(at) && !known:
+			return rules.StepBetween
+		case !path.IsAbs(at):
+			at = path.Join(dir, at)
+		}
+		if reason := m.touch(c, path.Clean(at)); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// readers only look at what they name.
+var readers = []string{"cat", "head", "tail", "grep", "egrep", "fgrep", "wc", "ls", "stat", "test", "[", "[["}
+
+// touch judges a path that a command of the table reads or writes.
+func (m *move) touch(c *dockerfile.Command, p string) Reason {
+	if strings.HasPrefix(p, "~") {
+		if strings.HasPrefix(m.source.dest, "/root") || strings.HasPrefix(m.source.dest, "/home") || m.source.dest == "/" {
+			return rules.StepBetween
+		}
+		return ""
+	}
+	switch {
+	case slices.Contains(readers, c.Name):
+		for image := range m.source.files {
+			if _, there := m.kept.files[image]; !there && shelleffects.Overlaps(p, image) {
+				return rules.StepBetween
+			}
+		}
+		return ""
+	case m.source.covers(p):
+		return rules.StepBetween
+	case c.Name == "mkdir":
+		if m.chown && !m.there(path.Dir(p)) {
+			return rules.DirectoryOwner
+		}
+		m.dirs = append(m.dirs, p)
+		return ""
+	}
+	return m.mayBeIgnored(p)
+}
+
+// mayBeIgnored refuses a path that a step writes and that a local directory may bring too, though
+// git does not know it: the ignore file has to leave it out.
+func (m *move) mayBeIgnored(image string) Reason {
+	if !m.local() {
+		return ""
+	}
+	for _, r := range m.source.roots {
+		if !shelleffects.Covers(r.image, image) || r.image == image {
+			continue
+		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(image, r.image), "/")
+		if !m.in.Context.Ignored(path.Join(r.context, rel)) {
+			return rules.IgnoreFirst
+		}
+	}
+	return ""
+}
+
+// install judges a dependency install.
+func (m *move) install(i shelleffects.Install) Reason {
+	switch {
+	case i.Unclear:
+		return rules.ManifestUnknown
+	case i.NeedsSource != "" && (i.Leaves == "" || m.isPackage(i)):
+		if len(i.LocalPaths) == 0 || !i.DirKnown {
+			return rules.NeedsSource
+		}
+		for _, p := range i.LocalPaths {
+			if !path.IsAbs(p) || m.source.covers(p) || shelleffects.Covers(m.source.dest, p) {
+				return rules.NeedsSource
+			}
+		}
+	}
+	if len(i.Manifests) > 0 && !i.DirKnown {
+		return rules.ManifestUnknown
+	}
+	if reason := m.reads(i); reason != "" {
+		return reason
+	}
+	for _, w := range i.Writes {
+		if !path.IsAbs(w) {
+			return rules.Overwrites
+		}
+		if m.source.covers(w) || m.source.dest == w {
+			return rules.Overwrites
+		}
+		if reason := m.mayBeIgnored(w); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// isFile says whether the context has a plain file at a path.
+func (s scene) isFile(file string) bool {
+	e, ok := s.in.Context.Tree.Lookup(file)
+	return ok && e.Mode != buildcontext.ModeSymlink && e.Mode != buildcontext.ModeSubmodule
+}

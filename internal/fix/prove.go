@@ -1,0 +1,322 @@
+package fix
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// Limits of one file's proof. The work is the number of subsets times the builds times the
+// instructions that are compiled for each; BuildKit takes some 0.05 ms for an instruction.
+const (
+	maxBuilds      = 4  // different targets and arguments of one Dockerfile
+	everySubset    = 6  // up to so many suggestions every subset is tried
+	maxSuggestions = 20 // above everySubset: every single one, every pair and all
+	maxWork        = 100_000
+)
+
+// prover proves the units of one Dockerfile.
+type prover struct {
+	in       rules.Input
+	findings []rules.Finding
+	units    []*unit // the costliest first
+	withheld map[int]Reason
+
+	builds []build
+	before map[identity]int
+	// tried are the subsets proven so far, by their units.
+	tried map[string]Reason
+}
+
+// build is one way in which the file is built, with what it is before the edit.
+type build struct {
+	target string
+	args   map[string]string
+	plan   *buildcache.Plan
+	states map[*dockerfile.Instruction]dockerfile.State
+}
+
+// identity is what makes two findings the same one, wherever they stand.
+type identity struct{ rule, path, stage, subject string }
+
+func identityOf(f rules.Finding) identity {
+	return identity{f.Rule, f.Path, f.Stage, f.Subject}
+}
+
+func (p *prover) withhold(u *unit, reason Reason) {
+	p.withheld[u.finding] = reason
+	p.units = slices.DeleteFunc(p.units, func(o *unit) bool { return o == u })
+}
+
+func (p *prover) withholdAll(reason Reason) {
+	for _, u := range slices.Clone(p.units) {
+		p.withhold(u, reason)
+	}
+}
+
+func (p *prover) prove(ctx context.Context) Result {
+	if reason := p.compileBefore(ctx); reason != "" {
+		p.withholdAll(reason)
+	}
+	p.before, p.tried = map[identity]int{}, map[string]Reason{}
+	for _, f := range p.findings {
+		p.before[identityOf(f)]++
+	}
+	for _, u := range slices.Clone(p.units) {
+		if reason := p.checkUnit(u); reason != "" {
+			p.withhold(u, reason)
+		}
+	}
+	withoutConflicts(slices.Clone(p.units), func(u *unit) { p.withhold(u, rules.Conflict) })
+
+	for {
+		groups, idle := merge(p.in.File.Source, p.units)
+		for _, u := range idle {
+			p.withhold(u, rules.ChangesNothing)
+		}
+		if len(idle) > 0 {
+			continue
+		}
+		if most := p.affordable(); len(groups) > most {
+			byCost := slices.SortedFunc(slices.Values(groups), func(a, b *group) int { return cmp.Compare(a.units[0].rank, b.units[0].rank) })
+			for _, g := range byCost[most:] {
+				for _, u := range g.units {
+					p.withhold(u, rules.TooManyEdits)
+				}
+			}
+			continue
+		}
+		culprit, reason := p.findCulprit(ctx, groups)
+		if culprit == nil {
+			return p.result(groups)
+		}
+		if ctx.Err() != nil {
+			p.withholdAll(rules.OutOfTime)
+			continue
+		}
+		p.withhold(culprit, reason)
+	}
+}
+
+func (p *prover) result(groups []*group) Result {
+	r := Result{Withheld: p.withheld}
+	for _, g := range groups {
+		r.Suggestions = append(r.Suggestions, g.Suggestion)
+	}
+	return r
+}
+
+// compileBefore compiles the file as it is, for each different target and arguments.
+func (p *prover) compileBefore(ctx context.Context) Reason {
+	type key struct{ target, args string }
+	seen := map[key]bool{}
+	known := p.in.Builds
+	if len(known) == 0 {
+		known = append(known, p.in.Context.Build)
+	}
+	for _, b := range known {
+		k := key{b.Target, argsKey(b.Args)}
+		if seen[k] || len(p.builds) == maxBuilds {
+			continue
+		}
+		seen[k] = true
+		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: p.in.File, Target: b.Target, Args: b.Args, AllStages: true})
+		if err != nil {
+			continue // a target that is gone, an argument that is missing: nobody builds it like this
+		}
+		states, err := p.in.File.States(b.Args)
+		if err != nil {
+			continue
+		}
+		p.builds = append(p.builds, build{target: b.Target, args: b.Args, plan: plan, states: states})
+	}
+	switch {
+	case ctx.Err() != nil:
+		return rules.OutOfTime
+	case len(p.builds) == 0:
+		return rules.Unconfigured
+	}
+	return ""
+}
+
+func argsKey(args map[string]string) string {
+	key := ""
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		key += name + "\x00" + args[name] + "\x00"
+	}
+	return key
+}
+
+// affordable is how many suggestions can be proven within maxWork; at least one.
+func (p *prover) affordable() int {
+	each := len(p.builds) * len(p.in.File.Instructions)
+	n := 1
+	for n < maxSuggestions && subsetCount(n+1)*each <= maxWork {
+		n++
+	}
+	return n
+}
+
+func subsetCount(n int) int {
+	if n <= everySubset {
+		return 1<<n - 1
+	}
+	return n + n*(n-1)/2 + 1
+}
+
+// subsets are the sets of suggestions to try, small ones first, as indexes.
+func subsets(n int) [][]int {
+	var out [][]int
+	if n <= everySubset {
+		for bits := 1; bits < 1<<n; bits++ {
+			var set []int
+			for i := range n {
+				if bits&(1<<i) != 0 {
+					set = append(set, i)
+				}
+			}
+			out = append(out, set)
+		}
+		slices.SortStableFunc(out, func(a, b []int) int { return cmp.Compare(len(a), len(b)) })
+		return out
+	}
+	all := make([]int, n)
+	for i := range n {
+		all[i] = i
+		out = append(out, []int{i})
+	}
+	for i := range n {
+		for j := range i {
+			out = append(out, []int{j, i})
+		}
+	}
+	return append(out, all)
+}
+
+// findCulprit tries the subsets of the groups and returns the unit to leave out when one fails; nil
+// when all of them hold.
+func (p *prover) findCulprit(ctx context.Context, groups []*group) (*unit, Reason) {
+	for _, set := range subsets(len(groups)) {
+		if ctx.Err() != nil {
+			return groups[0].cheapest(), rules.OutOfTime
+		}
+		chosen := make([]*group, len(set))
+		for i, at := range set {
+			chosen[i] = groups[at]
+		}
+		reason := p.try(ctx, chosen)
+		if reason == "" {
+			continue
+		}
+		if len(chosen) == 1 && len(chosen[0].units) > 1 {
+			// One of them alone may be what fails.
+			for _, u := range slices.Backward(chosen[0].units) {
+				alone, idle := merge(p.in.File.Source, []*unit{u})
+				if len(idle) > 0 {
+					return u, rules.ChangesNothing
+				}
+				if reason := p.try(ctx, alone); reason != "" {
+					return u, reason
+				}
+			}
+		}
+		cheapest := chosen[0].cheapest()
+		for _, g := range chosen[1:] {
+			if u := g.cheapest(); u.rank > cheapest.rank {
+				cheapest = u
+			}
+		}
+		return cheapest, reason
+	}
+	return nil, ""
+}
+
+// try proves one set of suggestions, once.
+func (p *prover) try(ctx context.Context, groups []*group) Reason {
+	key := ""
+	for _, g := range groups {
+		for _, u := range g.units {
+			key += string(rune('0'+u.rank)) + ","
+		}
+		key += ";"
+	}
+	reason, done := p.tried[key]
+	if !done {
+		reason = p.check(ctx, groups)
+		p.tried[key] = reason
+	}
+	return reason
+}
+
+// check proves one set of suggestions.
+func (p *prover) check(ctx context.Context, groups []*group) Reason {
+	src := p.in.File.Source
+	suggestions := make([]Suggestion, len(groups))
+	var units []*unit
+	for i, g := range groups {
+		suggestions[i] = g.Suggestion
+		units = append(units, g.units...)
+		if hasHidden(g.Replacement) {
+			return rules.HiddenText
+		}
+	}
+	after, err := dockerfile.Parse(source.New(src.Path, Apply(src, suggestions)))
+	if err != nil {
+		return rules.DoesNotParse
+	}
+	if mixedNewlines(after.Source) {
+		return rules.MixedNewlines
+	}
+	c := newComparison(p.in.File, after, units)
+	if reason := c.instructions(); reason != "" {
+		return reason
+	}
+	for _, b := range p.builds {
+		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: after, Target: b.target, Args: b.args, AllStages: true})
+		if err != nil {
+			return rules.DoesNotCompile
+		}
+		if reason := c.plans(b.plan, plan); reason != "" {
+			return reason
+		}
+	}
+	return p.rulesAgain(after, units)
+}
+
+// rulesAgain runs the rules on the edited file: what the units settle has to be gone, nothing new may
+// be there, and what other suggestions are about has to be there still, with an edit that is right.
+func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) Reason {
+	in := p.in
+	in.File = after
+	left := maps.Clone(p.before)
+	for _, u := range units {
+		left[identityOf(p.findings[u.finding])]--
+	}
+	found := rules.Run(in)
+	now := map[identity]int{}
+	for _, f := range found {
+		now[identityOf(f)]++
+	}
+	for _, u := range units {
+		if id := identityOf(p.findings[u.finding]); now[id] > left[id] {
+			return rules.NotSettled
+		}
+	}
+	for id, n := range now {
+		if n > left[id] {
+			return rules.MakesFinding
+		}
+	}
+	for _, u := range p.units {
+		if id := identityOf(p.findings[u.finding]); !slices.Contains(units, u) && now[id] < left[id] {
+			return rules.SettlesAnother
+		}
+	}
+	return ""
+}

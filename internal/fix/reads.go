@@ -1,0 +1,286 @@
+package fix
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/requirements"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// reads judges the manifests of an install: each file that it reads of the moved COPY's has to be
+// kept in the old place, with everything that it includes, at the same paths.
+func (m *move) reads(i shelleffects.Install) Reason {
+	var files, constraints []string
+	for _, man := range i.Manifests {
+		image, known := i.Path(man.Path)
+		if !known {
+			return rules.ManifestUnknown
+		}
+		file, kept := m.kept.files[image]
+		switch {
+		case !kept && m.source.covers(image):
+			return rules.ManifestMissing
+		case !kept && !man.Optional && shelleffects.Covers(m.source.dest, image) && !m.broughtAbove(image):
+			return rules.ManifestMissing // made before the build, perhaps, and brought by the COPY
+		case !kept:
+			continue
+		case !m.isFile(file):
+			return rules.ManifestLink
+		case i.Tool != "pip" && i.Tool != "uv":
+			return rules.NotProven
+		}
+		repo := m.in.Context.RepoPath(file)
+		switch {
+		case path.Ext(file) == ".toml" || path.Ext(file) == ".lock":
+			if reason := m.project(repo); reason != "" {
+				return reason
+			}
+		case man.Constraint:
+			constraints = append(constraints, repo)
+		default:
+			files = append(files, repo)
+		}
+	}
+	if len(files)+len(constraints) == 0 {
+		return ""
+	}
+	set, err := requirements.Collect(files, constraints, m.in.Read)
+	switch {
+	case err != nil || set == nil:
+		return rules.ManifestUnknown
+	case len(set.Missing) > 0:
+		return rules.ManifestMissing
+	}
+	for _, f := range set.Files {
+		if reason := m.requirementsFile(i, f); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// requirementsFile judges one file of an install's set.
+func (m *move) requirementsFile(i shelleffects.Install, f *requirements.File) Reason {
+	kept := false
+	for _, file := range m.kept.files {
+		kept = kept || m.in.Context.RepoPath(file) == f.Source.Path
+	}
+	if !kept {
+		for _, file := range m.source.files {
+			if m.in.Context.RepoPath(file) == f.Source.Path {
+				return rules.ManifestMissing
+			}
+		}
+	}
+	if len(f.Errors) > 0 {
+		return rules.ManifestUnknown
+	}
+	for _, r := range f.Requirements {
+		switch {
+		case r.Kind == requirements.Path:
+			return rules.NeedsSource
+		case r.Kind == requirements.VCS && r.Editable:
+			// pip checks it out below its directory, or below the virtual environment.
+			src := path.Join(i.Dir, "src")
+			if m.source.covers(src) {
+				return rules.Overwrites
+			}
+			if reason := m.mayBeIgnored(src); reason != "" {
+				return reason
+			}
+		}
+	}
+	for _, o := range f.Options {
+		switch strings.TrimLeft(o.Name, "-") {
+		case "f", "find-links", "i", "index-url", "extra-index-url", "pypi-url":
+			if scheme, _, remote := strings.Cut(o.Value, "://"); !remote || scheme == "file" {
+				return rules.NeedsSource
+			}
+		}
+	}
+	return ""
+}
+
+// broughtAbove says whether a COPY above the moved one puts a file of the context at a path.
+func (m *move) broughtAbove(image string) bool {
+	for _, o := range m.step.Stage.Instructions {
+		if o == m.step {
+			return false
+		}
+		if o.Keyword != "COPY" && o.Keyword != "ADD" {
+			continue
+		}
+		if p, reason := m.placeCopy(o); reason == "" && p.files[image] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// project judges a pyproject.toml, uv.toml or lock file: dependencies that lie in the repository need
+// the source, and so does a project whose metadata is computed.
+// Source: uv's documentation, "Managing dependencies" and "Workspaces"; PEP 621, "dynamic".
+func (m *move) project(repo string) Reason {
+	src, err := m.in.Read(repo)
+	if err != nil {
+		return rules.ManifestUnknown
+	}
+	var file map[string]any
+	if _, err := toml.Decode(string(src.Data), &file); err != nil {
+		return rules.ManifestUnknown
+	}
+	if path.Ext(repo) == ".lock" {
+		for _, p := range tables(file["package"]) {
+			for _, kind := range []string{"editable", "directory", "virtual", "path"} {
+				if at, ok := table(p["source"])[kind].(string); ok && at != "." {
+					return rules.NeedsSource
+				}
+			}
+		}
+		return ""
+	}
+	project, uv := table(file["project"]), table(table(file["tool"])["uv"])
+	if dynamic, _ := project["dynamic"].([]any); len(dynamic) > 0 {
+		return rules.NeedsSource
+	}
+	if uv["workspace"] != nil {
+		return rules.NeedsSource
+	}
+	for _, v := range table(uv["sources"]) {
+		list := tables(v)
+		if one := table(v); one != nil {
+			list = append(list, one)
+		}
+		for _, s := range list {
+			if s["path"] != nil || s["workspace"] != nil {
+				return rules.NeedsSource
+			}
+		}
+	}
+	if namesFile(project["dependencies"]) || namesFile(table(project["optional-dependencies"])) || namesFile(table(file["dependency-groups"])) {
+		return rules.NeedsSource
+	}
+	return ""
+}
+
+// namesFile says whether one of the requirements in a value of TOML is a file of the disk.
+func namesFile(v any) bool {
+	switch v := v.(type) {
+	case string:
+		_, address, ok := strings.Cut(v, "@")
+		address = strings.TrimSpace(address)
+		return ok && (strings.HasPrefix(address, "file:") || strings.HasPrefix(address, ".") || strings.HasPrefix(address, "/"))
+	case []any:
+		return slices.ContainsFunc(v, namesFile)
+	case map[string]any:
+		for _, o := range v {
+			if namesFile(o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func table(v any) map[string]any {
+	t, _ := v.(map[string]any)
+	return t
+}
+
+func tables(v any) []map[string]any {
+	switch v := v.(type) {
+	case []map[string]any:
+		return v
+	case []any:
+		var out []map[string]any
+		for _, o := range v {
+			out = append(out, table(o))
+		}
+		return out
+	}
+	return nil
+}
+
+// isPackage says whether a uv project is installed itself by a sync that does not leave it out: where
+// tool.uv.package says so, else where it has a build system.
+// Source: uv's documentation, "Configuring projects", "Project packaging".
+func (m *move) isPackage(i shelleffects.Install) bool {
+	file, ok := m.kept.files[path.Join(i.Dir, "pyproject.toml")]
+	if !ok || i.Tool != "uv" || !i.DirKnown {
+		return true
+	}
+	src, err := m.in.Read(m.in.Context.RepoPath(file))
+	if err != nil {
+		return true
+	}
+	var project map[string]any
+	if _, err := toml.Decode(string(src.Data), &project); err != nil {
+		return true
+	}
+	if is, ok := table(table(project["tool"])["uv"])["package"].(bool); ok {
+		return is
+	}
+	return project["build-system"] != nil
+}
+
+// silentReads says whether a script reads files in ways that are not in its list of commands: the
+// wildcards of a loop, $(<file), tests of files in [[ ]], the redirections of loops and groups.
+func silentReads(run *dockerfile.Run) bool {
+	if run.Exec != nil {
+		return false
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(run.Script), "")
+	if err != nil {
+		return true
+	}
+	found := false
+	syntax.Walk(file, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.WordIter:
+			for _, w := range n.Items {
+				found = found || hasGlob(w)
+			}
+		case *syntax.ArrayExpr:
+			for _, e := range n.Elems {
+				found = found || e.Value != nil && hasGlob(e.Value)
+			}
+		case *syntax.UnaryTest:
+			switch n.Op {
+			case syntax.TsEmpStr, syntax.TsNempStr, syntax.TsNot, syntax.TsOptSet, syntax.TsVarSet, syntax.TsRefVar:
+			default:
+				found = true
+			}
+		case *syntax.BinaryTest:
+			switch n.Op {
+			case syntax.TsNewer, syntax.TsOlder, syntax.TsDevIno:
+				found = true
+			}
+		case *syntax.Stmt:
+			if _, simple := n.Cmd.(*syntax.CallExpr); !simple {
+				for _, r := range n.Redirs {
+					if r.Hdoc == nil && r.Word != nil && r.Word.Lit() != "/dev/null" && r.Op != syntax.DplIn && r.Op != syntax.DplOut {
+						found = true
+					}
+				}
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+func hasGlob(w *syntax.Word) bool {
+	for _, part := range w.Parts {
+		if l, ok := part.(*syntax.Lit); ok && strings.ContainsAny(l.Value, "*?[") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,44 @@
+package fix
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// mixedNewlines says whether some lines of a file end with CRLF and others with LF alone.
+func mixedNewlines(src *source.File) bool {
+	crlf := bytes.Count(src.Data, []byte("\r\n"))
+	return crlf > 0 && crlf != bytes.Count(src.Data, []byte("\n"))
+}
+
+// withNewlines gives the new text of edits the file's line ends.
+func withNewlines(edits []source.Edit, newline string) []source.Edit {
+	out := make([]source.Edit, len(edits))
+	for i, e := range edits {
+		e.New = strings.ReplaceAll(strings.ReplaceAll(e.New, "\r\n", "\n"), "\n", newline)
+		out[i] = e
+	}
+	return out
+}
+
+// hasHidden says whether a text has characters that a reader does not see or that change how the
+// others are shown: format characters (among them all bidirectional and zero-width ones) and controls.
+func hasHidden(text string) bool {
+	for _, r := range text {
+		if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' {
+			return true
+		}
+	}
+	return false
+}
+
+// splitLines are the lines of a text without their newlines; the last one needs none.
+func splitLines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}

@@ -1,0 +1,213 @@
+package fix
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// indexPlaces are where package managers keep their indexes and read where to fetch them from.
+var indexPlaces = []string{
+	"/etc/apt", "/var/lib/apt", "/var/cache/apt", "/usr/share/keyrings",
+	"/etc/apk", "/var/cache/apk", "/lib/apk",
+	"/etc/yum", "/etc/yum.conf", "/etc/yum.repos.d", "/etc/dnf", "/var/cache/dnf", "/var/cache/yum", "/var/lib/dnf", "/etc/pki",
+	"/etc/zypp", "/var/cache/zypp",
+}
+
+// sourceChangers change what an index is fetched from, without naming a path.
+var sourceChangers = []string{
+	"add-apt-repository", "apt-add-repository", "apt-key", "apt-config", "extrepo", "dpkg", "rpm", "config-manager", "update-ca-certificates",
+}
+
+// mergeUpdate proves that an index update can run in the steps that install instead of in one of its
+// own:
+//   - the updating step does nothing else that uses the index;
+//   - every step that installs between it and the last one that gets the update is one of them;
+//   - nothing on the way uses the index or changes where it comes from: sources, keys, proxies;
+//   - user, shell and network are the same, and no mount hides the index.
+//
+// That the update is checked as it was (set -e, &&), and that all other commands are the same, the
+// comparison of the scripts says.
+func (s scene) mergeUpdate(u *unit, e rules.MergeUpdate) Reason {
+	list := e.Update.Stage.Instructions
+	run, effects := e.Update.Run(), s.effects(e.Update)
+	switch {
+	case len(e.Into) == 0:
+		return rules.NotProven
+	case run == nil || effects.Unread || run.Exec != nil:
+		return rules.ScriptUnread
+	case len(effects.Updates) != 1:
+		return rules.UpdateDoesMore
+	case len(effects.Unknown) > 0 || len(effects.Packages) > 0 || len(effects.Installs) > 0:
+		return rules.UpdateDoesMore
+	case len(e.Update.Flags) > 0:
+		return rules.OtherSettings
+	}
+	for _, t := range effects.Touches {
+		if touchesIndex(t) && t.Command.Span.Start > effects.Updates[0].Command.Span.Start {
+			return rules.UpdateDoesMore
+		}
+	}
+	tool := effects.Updates[0].Tool
+	from, to := slices.Index(list, e.Update), 0
+	for _, into := range e.Into {
+		at := slices.Index(list, into)
+		if at <= from {
+			return rules.NotProven
+		}
+		to = max(to, at)
+		if reason := s.takesUpdate(e.Update, into, tool); reason != "" {
+			return reason
+		}
+	}
+	for _, i := range list[from+1 : to+1] {
+		if reason := s.keepsIndex(i, tool, slices.Contains(e.Into, i)); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// takesUpdate judges one RUN that gets the update.
+func (s scene) takesUpdate(update, into *dockerfile.Instruction, tool string) Reason {
+	run, effects := into.Run(), s.effects(into)
+	if run == nil || effects.Unread || run.Exec != nil {
+		return rules.ScriptUnread
+	}
+	first := firstPackages(effects)
+	switch {
+	case first == nil:
+		return rules.NotProven
+	case first.Nested > 0 || !first.Always:
+		return rules.FailureUnseen
+	}
+	for _, p := range effects.Packages {
+		if p.Tool != tool {
+			return rules.NotProven
+		}
+	}
+	for _, f := range into.Flags {
+		if f.Name != "mount" {
+			return rules.OtherSettings
+		}
+	}
+	for _, m := range run.Mounts {
+		for _, dir := range indexPlaces {
+			if shelleffects.Overlaps(path.Clean("/"+m.Target), dir) {
+				return rules.MountThere
+			}
+		}
+	}
+	a, b := s.states[update], s.states[into]
+	if a.User != b.User || a.UserKnown != b.UserKnown || !slices.Equal(a.Shell, b.Shell) || !maps.Equal(indexSettings(a.Env), indexSettings(b.Env)) {
+		return rules.OtherSettings
+	}
+	return ""
+}
+
+// indexSettings are the variables that say how an index is fetched.
+func indexSettings(env map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, value := range env {
+		if isIndexSetting(name) {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+func isIndexSetting(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, "_proxy") || name == "apt_config" || name == "path" || strings.HasPrefix(name, "ssl_")
+}
+
+// keepsIndex judges an instruction between the update and the last step that gets it. served says
+// that it gets the update itself; what stands in it before its first install counts all the same.
+func (s scene) keepsIndex(i *dockerfile.Instruction, tool string, served bool) Reason {
+	switch i.Keyword {
+	case "COPY", "ADD":
+		dest, _, ok := s.dest(i)
+		if !ok || slices.ContainsFunc(indexPlaces, func(dir string) bool { return shelleffects.Overlaps(dest, dir) }) && !s.bringsNothingTo(i, indexPlaces) {
+			return rules.IndexUsed
+		}
+		return ""
+	case "ARG", "ENV":
+		for _, name := range setNames(i) {
+			if isIndexSetting(name) {
+				return rules.OtherSettings
+			}
+		}
+		return ""
+	case "RUN":
+	default:
+		return ""
+	}
+	effects := s.effects(i)
+	if effects.Unread || i.Run() == nil {
+		return rules.ScriptUnread
+	}
+	end := i.Span.End
+	if first := firstPackages(effects); served && first != nil {
+		end = first.Span.Start
+	}
+	for _, c := range effects.Unknown {
+		if c.Span.Start < end {
+			return rules.IndexUsed
+		}
+	}
+	for _, t := range effects.Touches {
+		if t.Command.Span.Start < end && touchesIndex(t) {
+			return rules.IndexUsed
+		}
+	}
+	if served {
+		return ""
+	}
+	for _, p := range effects.Packages {
+		updated := slices.ContainsFunc(effects.Updates, func(u shelleffects.IndexUpdate) bool {
+			return u.Tool == p.Tool && u.Command.Always && u.Command.Span.Start < p.Command.Span.Start
+		})
+		if p.Tool == tool && !p.Fetches && !updated {
+			return rules.InstallWithout
+		}
+	}
+	return ""
+}
+
+// bringsNothingTo says whether a COPY of the context certainly puts nothing into directories.
+func (s scene) bringsNothingTo(i *dockerfile.Instruction, dirs []string) bool {
+	p, reason := s.placeCopy(i)
+	return reason == "" && !slices.ContainsFunc(dirs, p.covers)
+}
+
+func touchesIndex(t shelleffects.Touch) bool {
+	if slices.Contains(sourceChangers, t.Command.Name) {
+		return true
+	}
+	return slices.ContainsFunc(t.Paths, func(p string) bool {
+		return slices.ContainsFunc(indexPlaces, func(dir string) bool { return shelleffects.Overlaps(path.Clean(p), dir) })
+	})
+}
+
+// setNames are the variables that an ARG or ENV sets.
+func setNames(i *dockerfile.Instruction) []string {
+	var names []string
+	switch cmd := i.Command.(type) {
+	case *instructions.ArgCommand:
+		for _, a := range cmd.Args {
+			names = append(names, a.Key)
+		}
+	case *instructions.EnvCommand:
+		for _, e := range cmd.Env {
+			names = append(names, e.Key)
+		}
+	}
+	return names
+}
