@@ -38,7 +38,7 @@ var layers = map[string]layer{
 	"internal/shelleffects": {pure: true, may: []string{"internal/source", "internal/dockerfile"}, why: "what a RUN reads and writes, for rules and proofs alike"},
 	"internal/rules": {pure: true, may: []string{"config", "internal/source", "internal/dockerfile", "internal/requirements",
 		"internal/buildcontext", "internal/workflow", "internal/shelleffects"}, why: "what is worth saying; never whether an edit is right"},
-	"internal/fix": {pure: true, may: []string{"internal/source", "internal/dockerfile", "internal/buildcontext", "internal/buildcache",
+	"internal/fix": {pure: true, may: []string{"internal/source", "internal/dockerfile", "internal/requirements", "internal/buildcontext", "internal/buildcache",
 		"internal/shelleffects", "internal/rules"}, why: "runs the rules again; the rules never run it"},
 	"internal/analysis": {pure: true, may: []string{"config", "internal/source", "internal/dockerfile", "internal/requirements", "internal/buildcontext",
 		"internal/buildcache", "internal/workflow", "internal/rules", "internal/fix"}, why: "the whole pure work on one tree, as values"},
