@@ -50,14 +50,17 @@ type Stage struct {
 // before the newline of its last physical line: continuations, comments inside them and heredoc
 // bodies with their terminators belong to it.
 type Instruction struct {
-	Keyword  string // upper case
-	Span     source.Span
-	Stage    *Stage               // nil for ARG before the first FROM
-	Command  instructions.Command // BuildKit's typed form; nil for FROM, and for what it refuses
-	Flags    []Flag
-	Args     []Arg        // COPY, ADD, WORKDIR, USER, FROM, ENV, ARG…: the words after the flags, as written; not for RUN, heredoc bodies not among them
+	Keyword string // upper case
+	Span    source.Span
+	Stage   *Stage               // nil for ARG before the first FROM
+	Command instructions.Command // BuildKit's typed form; nil for FROM, and for what it refuses
+	Flags   []Flag
+	// Args are the words after the flags: not for RUN. A pair of ENV, LABEL or ARG is one word, the
+	// old form "ENV name value" is two; an element of a JSON form stands inside its quotes; a
+	// here-document is its "<<EOF"; CMD and ENTRYPOINT in shell form are one word.
+	Args     []Arg
 	Trigger  *Instruction // ONBUILD: the instruction it carries, with positions of its own
-	Comments []Comment    // the comment lines right above, without an instruction between
+	Comments []Comment    // the comment lines above, up to the instruction before; blank lines may stand between
 	run      *Run
 }
 
@@ -67,7 +70,8 @@ type Flag struct {
 	Span        source.Span
 }
 
-// Arg is one word of an instruction, as written (quotes kept) and as BuildKit reads it (Value).
+// Arg is one word of an instruction: Span is the word as written, Value is it without quotes and
+// escapes, with variables as written.
 type Arg struct {
 	Value string
 	Span  source.Span
