@@ -37,27 +37,23 @@ func (d *decision) relevant() bool {
 		d.NotAnalysed != "" || len(d.reviews) > 0
 }
 
-// conclusion fails only where the configuration asks for it: a finding alone never blocks a merge.
-// What is worth a remark but no more (info) leaves it a success.
+// conclusion fails only where the configuration asks for it: a finding alone never blocks a merge. It is
+// neutral while there is an error or an edit to take; remarks that are the author's to weigh leave it
+// a success.
 func (d *decision) conclusion(open []*finding) string {
-	least := severityRank[config.SeverityInfo]
-	worst, remark := least, least
+	failOn := d.Config.Check.FailOn
 	for _, f := range open {
-		rank := severityRank[f.Severity]
-		remark = min(remark, rank)
-		if f.config == nil { // a broken configuration never breaks a merge
-			worst = min(worst, rank)
+		// A broken configuration never breaks a merge.
+		if failOn != config.FailOnNever && f.config == nil && severityRank[f.Severity] <= severityRank[failOn] && d.NotAnalysed == "" {
+			return "failure"
 		}
 	}
-	for _, f := range d.others(open) {
-		remark = min(remark, severityRank[f.Severity])
+	for _, f := range slices.Concat(open, d.others(open)) {
+		if f.Severity == config.SeverityError || f.Suggestion >= 0 {
+			return "neutral"
+		}
 	}
-	switch failOn := d.Config.Check.FailOn; {
-	case d.NotAnalysed != "":
-		return "neutral"
-	case failOn != config.FailOnNever && worst <= severityRank[failOn]:
-		return "failure"
-	case remark < least:
+	if d.NotAnalysed != "" {
 		return "neutral"
 	}
 	return "success"

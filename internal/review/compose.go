@@ -21,9 +21,8 @@ type placed struct {
 	*item  // nil where no finding is open any more
 	in     place
 	lead   bool
-	at     source.Lines // inline
-	note   markItem     // of an item that was said before
-	hidden bool         // nothing about it stands in the body: its comment says it, or somebody deleted that
+	note   markItem // of an item that was said before
+	hidden bool     // nothing about it stands in the body: its comment says it, or somebody deleted that
 	// outdated: it was said inline, on lines that are no more; the body says it now.
 	outdated bool
 }
@@ -40,11 +39,13 @@ func (d *decision) newReview(fresh []*item) *NewReview {
 		case i.isFolded():
 			p.in, p.lead = folded, false
 		case fits && len(r.Comments) < most:
+			p.in = inline
 			body := d.sealedComment(p, true)
-			if utf8.RuneCountInString(body) <= maxBody {
-				p.in, p.at = inline, at
-				r.Comments = append(r.Comments, commentAt(i.first().Path, at, body))
+			if utf8.RuneCountInString(body) > maxBody {
+				p.in = inBody
+				break
 			}
+			r.Comments = append(r.Comments, commentAt(i.first().Path, at, body))
 		}
 		all[n] = p
 	}
@@ -287,7 +288,7 @@ func (d *decision) newFileBlock(i *item) block {
 	if link := d.newFileLink(f.NewFile.Path); link != "" {
 		inside += "\n\n" + link
 	}
-	b.text = sentences(head, "One that fits:", pages) + "\n" + fold(htmlCode(f.NewFile.Path), inside)
+	b.text = sentences(head, pages, "One that fits:") + "\n" + fold(htmlCode(f.NewFile.Path), inside)
 	return b
 }
 

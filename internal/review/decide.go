@@ -216,9 +216,9 @@ func (d *decision) readPosted() {
 	slices.SortStableFunc(d.comments, byID)
 }
 
-// SaidPaths are the files that our earlier reviews spoke of: they are looked at again even when the
+// saidPaths are the files that our earlier reviews spoke of: they are looked at again even when the
 // pull request no longer changes them, to know what became of it.
-func SaidPaths(ref Ref, marks Marks, login string, reviews []Posted) []string {
+func saidPaths(ref Ref, marks Marks, login string, reviews []Posted) []string {
 	paths := map[string]bool{}
 	d := &decision{Situation: Situation{Ref: ref, Marks: marks, Login: login, Reviews: reviews}}
 	d.readPosted()

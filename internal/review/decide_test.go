@@ -385,13 +385,59 @@ func TestWhatCannotBeSuggestedIsSaidInWords(t *testing.T) {
 	}
 }
 
+// A comment of ours stands on line 3 with a suggestion, and GitHub would commit it as it stands. It
+// shows a suggestion only for exactly the lines that it replaces.
+func TestSuggestionsThatStandStayRight(t *testing.T) {
+	f := simple("r", "Dockerfile", "x", at(3, 3))
+	f.Suggestion = 0
+	first := situation(f)
+	first.Head.Suggestions = []analysis.Suggestion{{Path: "Dockerfile", Lines: at(3, 3), Replacement: "RUN better", Findings: []int{0}}}
+	plan := Decide(first)
+	if len(plan.Review.Comments) != 1 || !strings.Contains(plan.Review.Comments[0].Body, "```suggestion\nRUN better\n```") {
+		t.Fatalf("first: %+v", plan.Review)
+	}
+	next := first
+	next.PullRequest.Head = "next"
+	next.Reviews = []Posted{{ID: 1, Author: first.Login, Body: plan.Review.Body, State: "COMMENTED"}}
+	next.Comments = []Posted{{ID: 2, ReviewID: 1, Author: first.Login, Body: plan.Review.Comments[0].Body, Path: "Dockerfile", Line: 3}}
+	for _, test := range []struct {
+		name       string
+		line       int
+		suggestion analysis.Suggestion
+		want       string // part of the new body; "" for no edit
+	}{
+		{"nothing changed", 3, analysis.Suggestion{Lines: at(3, 3), Replacement: "RUN better"}, ""},
+		{"another text for the same lines", 3, analysis.Suggestion{Lines: at(3, 3), Replacement: "RUN best"}, "```suggestion\nRUN best\n```"},
+		{"more lines", 3, analysis.Suggestion{Lines: at(2, 3), Replacement: "RUN all"}, "```diff\n"},
+		{"the comment stands on other lines", 4, analysis.Suggestion{Lines: at(3, 3), Replacement: "RUN best"}, "```diff\n"},
+		{"outdated", 0, analysis.Suggestion{Lines: at(3, 3), Replacement: "RUN best"}, ""},
+	} {
+		s := next
+		s.Comments = slices.Clone(next.Comments)
+		s.Comments[0].Line = test.line
+		test.suggestion.Path, test.suggestion.Findings = "Dockerfile", []int{0}
+		s.Head.Suggestions = []analysis.Suggestion{test.suggestion}
+		plan := Decide(s)
+		got := ""
+		if len(plan.UpdateComments) > 0 {
+			got = plan.UpdateComments[0].Body
+		}
+		if plan.Review != nil || len(plan.DeleteComments) > 0 || (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %+v", test.name, plan)
+		}
+		if strings.Contains(test.want, "diff") && strings.Contains(got, "```suggestion") {
+			t.Errorf("%s: a suggestion for other lines: %s", test.name, got)
+		}
+	}
+}
+
 func TestFailOn(t *testing.T) {
 	for _, test := range []struct{ severity, failOn, want string }{
 		{"error", "never", "neutral"},
-		{"warning", "never", "neutral"},
+		{"warning", "never", "success"},
 		{"info", "never", "success"},
 		{"error", "error", "failure"},
-		{"warning", "error", "neutral"},
+		{"warning", "error", "success"},
 		{"warning", "warning", "failure"},
 		{"error", "warning", "failure"},
 		{"info", "warning", "success"},
@@ -400,6 +446,15 @@ func TestFailOn(t *testing.T) {
 		f.Severity = test.severity
 		s := situation(f)
 		s.Config.Check.FailOn = test.failOn
+		if test.want == "success" {
+			with := s
+			with.Head.Findings = slices.Clone(s.Head.Findings)
+			with.Head.Findings[0].Suggestion = 0
+			with.Head.Suggestions = []analysis.Suggestion{{Path: "Dockerfile", Lines: at(2, 2), Replacement: "RUN better", Findings: []int{0}}}
+			if got := Decide(with).Check.Conclusion; got != "neutral" {
+				t.Errorf("%s with an edit to take: %s", test.severity, got)
+			}
+		}
 		if got := Decide(s).Check.Conclusion; got != test.want {
 			t.Errorf("%s with fail-on %s: %s, want %s", test.severity, test.failOn, got, test.want)
 		}

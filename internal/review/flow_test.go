@@ -334,4 +334,7 @@ func TestTruncatedTree(t *testing.T) {
 	if !strings.Contains(run.Summary, "more files than GitHub lists at once") || strings.Contains(host.Show(), "dockerignore") {
 		t.Errorf("what is not listed is not missing:\n%s", host.Show())
 	}
+	if host.CommentOn("Dockerfile", 4) == 0 {
+		t.Errorf("what the diff names is looked at:\n%s", host.Show())
+	}
 }

@@ -141,7 +141,7 @@ func (g *gatherer) gather(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list reviews: %w", err)
 	}
-	said := SaidPaths(g.s.Ref, g.s.Marks, g.s.Login, earlier)
+	said := saidPaths(g.s.Ref, g.s.Marks, g.s.Login, earlier)
 	if g.touchesBuild() || len(said) > 0 {
 		if err := g.reports(ctx, said); err != nil {
 			return err
@@ -290,6 +290,9 @@ func (g *gatherer) base(ctx context.Context) error {
 			add(p.Path)
 		}
 	}
+	if base.truncated {
+		return g.baseTexts(ctx, base) // what is not listed may have been there
+	}
 	if len(dockerfiles) == 0 {
 		g.s.Base = &analysis.Report{}
 		return g.baseTexts(ctx, base)
@@ -305,7 +308,7 @@ func (g *gatherer) base(ctx context.Context) error {
 		return g.failed
 	case err != nil && !errors.As(err, &hopeless):
 		return fmt.Errorf("analyse the merge base: %w", err)
-	case err == nil && !base.truncated:
+	case err == nil:
 		g.s.Base = &report
 	}
 	return g.baseTexts(ctx, base)
@@ -365,10 +368,22 @@ func (g *gatherer) texts(ctx context.Context, head tree, said []string) error {
 	return nil
 }
 
+// unfinishedError is a report that was not finished in a bounded number of rounds.
+type unfinishedError struct{ error }
+
+func (unfinishedError) NotAnalysed() string { return "its files name too many others" }
+
+// complete makes a report of a tree. A failing host ends it, with the error in g.failed.
 func (g *gatherer) complete(ctx context.Context, request analysis.Request) (analysis.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return analysis.Complete(ctx, g.analyze, request, func(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
+	var failed error
+	analyze := func(ctx context.Context, request analysis.Request) (analysis.Report, error) {
+		report, err := g.analyze(ctx, request)
+		failed = err
+		return report, err
+	}
+	report, err := analysis.Complete(ctx, analyze, request, func(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
 		data, err := g.blob(ctx, e)
 		if failure := g.hostError(err); failure != nil {
 			g.mu.Lock()
@@ -380,6 +395,10 @@ func (g *gatherer) complete(ctx context.Context, request analysis.Request) (anal
 		}
 		return data, err
 	})
+	if err != nil && failed == nil && ctx.Err() == nil {
+		err = unfinishedError{err}
+	}
+	return report, err
 }
 
 func (g *gatherer) tree(ctx context.Context, commit string) (tree, error) {

@@ -78,6 +78,25 @@ func TestHostileTextIsCode(t *testing.T) {
 	}
 }
 
+func TestNamesInCodeMentionNobody(t *testing.T) {
+	for s, want := range map[string]string{
+		"@octocat":            "`@\u200boctocat`",
+		"npm i @types/node":   "`npm i @\u200btypes/node`",
+		"python@sha256:00":    "`python@sha256:00`",
+		"git@github.com:a/b":  "`git@github.com:a/b`",
+		"a `b` c":             "``a `b` c``",
+		"`x":                  "`` `x ``",
+		"  x\n  y ":           "`x   y`",
+		"\u202ex":             "`x`",
+		"":                    "(empty)",
+		"x\x00y\u200bz\ufeff": "`xyz`",
+	} {
+		if got := codeSpan(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
 func TestHostilePathsInLinks(t *testing.T) {
 	d := &decision{Situation: Situation{PullRequest: PullRequest{RepositoryURL: "https://github.example/acme/app", Head: "abc"}}}
 	for _, s := range hostile {

@@ -35,18 +35,27 @@ import (
 //	reviews N          so many reviews were created in all
 //
 // UPDATE=1 go test ./internal/review writes what is shown.
+//
+// The archives in testdata/whole are played with package analysis itself.
 func TestScripts(t *testing.T) {
-	names, err := filepath.Glob("testdata/*.txtar")
+	playAll(t, "testdata/*.txtar", analyze)
+	playAll(t, "testdata/whole/*.txtar", func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
+		return analysis.Run(ctx, req), nil
+	})
+}
+
+func playAll(t *testing.T, glob string, f analysis.Func) {
+	names, err := filepath.Glob(glob)
 	if err != nil || len(names) == 0 {
 		t.Fatalf("find archives: %v, %d found", err, len(names))
 	}
 	for _, name := range names {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(strings.TrimSuffix(name, ".txtar"), "testdata/"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			play(t, archive, analyze)
+			play(t, archive, f)
 			if os.Getenv("UPDATE") == "1" {
 				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)

@@ -25,7 +25,7 @@ type Host struct {
 	Pull         review.PullRequest
 	Organisation Files // of the organisation's .github repository; nil for none
 	Bot          string
-	Truncated    bool
+	Truncated    bool // trees are cut off behind their first file
 
 	// Before is called with the method's name before a method does anything, After when it has done it;
 	// their errors are returned. An *review.UnknownError of After is an answer that was lost.

@@ -81,6 +81,9 @@ func (h *Host) Tree(_ context.Context, commit string) (entries []buildcontext.En
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		entries = append(entries, buildcontext.Entry{Path: path, Mode: "100644", Object: objectID(files[path]), Size: int64(len(files[path]))})
 	}
+	if h.Truncated {
+		entries = entries[:min(1, len(entries))]
+	}
 	return entries, h.Truncated, nil
 }
 
