@@ -27,7 +27,7 @@ type Contract struct {
 }
 
 // trimVersion names the form of the trimmed description: a change of the trimming changes it.
-const trimVersion = "2"
+const trimVersion = "3"
 
 // LoadContract reads GitHub's OpenAPI description (generated/api.github.com.json of the npm package
 // @octokit/openapi) and keeps what this package has. The whole description takes seconds to read and
@@ -138,18 +138,28 @@ func trim(document object, operations []string) error {
 	dropExamples(document, false)
 
 	components, _ := document["components"].(object)
-	// GitHub's answer for an outdated comment has null in both, as its older schema review-comment
-	// says of the position; the newer one forgot it.
-	properties := asObject(asObject(asObject(components["schemas"])["pull-request-review-comment"])["properties"])
-	for _, name := range []string{"line", "position"} {
-		if property := asObject(properties[name]); property != nil {
-			property["nullable"] = true
-		}
-	}
+	allowNulls(asObject(components["schemas"]))
 	wanted := object{}
 	follow(kept, components, wanted)
 	document["components"] = wanted
 	return nil
+}
+
+// allowNulls corrects the description where it forbids what GitHub answers: an outdated comment has
+// null for line and position (as its older schema review-comment says of the position), and so has a
+// pull request for the head repository when a fork was deleted.
+func allowNulls(schemas object) {
+	property := func(schema object, name string) object { return asObject(asObject(schema["properties"])[name]) }
+	comment := asObject(schemas["pull-request-review-comment"])
+	for _, p := range []object{property(comment, "line"), property(comment, "position")} {
+		if p != nil {
+			p["nullable"] = true
+		}
+	}
+	head := property(asObject(schemas["pull-request"]), "head")
+	if repo := property(head, "repo"); repo != nil {
+		asObject(head["properties"])["repo"] = object{"nullable": true, "allOf": []any{repo}}
+	}
 }
 
 func asObject(v any) object {

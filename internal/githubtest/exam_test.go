@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,12 @@ func numbered(from, to int) string {
 func newExam(t *testing.T, o Options) *exam {
 	t.Helper()
 	t.Parallel()
+	return newSerialExam(t, o)
+}
+
+// newSerialExam is newExam for a test that needs several.
+func newSerialExam(t *testing.T, o Options) *exam {
+	t.Helper()
 	o.Dir = t.TempDir()
 	if o.Contract == nil {
 		o.Contract = OptionalContract(t)
@@ -199,3 +206,5 @@ func (e *exam) expectViolations(parts ...string) {
 		}
 	}
 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

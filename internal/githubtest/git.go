@@ -220,11 +220,9 @@ func (d gitDir) fetch(from gitDir, commit, ref string) error {
 	return err
 }
 
-// validBranch says whether git takes a name for a branch.
+// validBranch says whether a name can be handed to git, which refuses the other bad ones itself.
 func validBranch(name string) bool {
-	cmd := exec.Command("git", "check-ref-format", "--branch", name)
-	cmd.Env = gitEnvironment()
-	return name != "" && !strings.HasPrefix(name, "-") && cmd.Run() == nil
+	return name != "" && !strings.HasPrefix(name, "-") && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
 // isObjectID says whether s is a whole SHA-1.

@@ -134,6 +134,15 @@ func (s *Server) installationJSON(i *installation) object {
 	return o
 }
 
+// installationEventJSON is an installation in a webhook: but for suspensions, times are seconds there.
+func (s *Server) installationEventJSON(i *installation, action string) object {
+	o := s.installationJSON(i)
+	if action != "suspend" && action != "unsuspend" {
+		o["created_at"], o["updated_at"] = i.created.Unix(), i.created.Unix()
+	}
+	return o
+}
+
 // shortRepositoryJSON is a repository in the installation events.
 func (s *Server) shortRepositoryJSON(r *Repository) object {
 	return object{"id": r.id, "node_id": nodeID("R", r.id), "name": r.name, "full_name": r.fullName(), "private": r.private}
@@ -169,6 +178,7 @@ func (s *Server) repositoryJSON(r *Repository) object {
 		o[key] = false
 	}
 	o["default_branch"], o["visibility"], o["topics"], o["allow_forking"] = r.defaultBranch, "public", []string{}, true
+	o["custom_properties"] = object{}
 	if r.private {
 		o["visibility"] = "private"
 	}
@@ -209,15 +219,12 @@ func (p *PullRequest) json() object {
 	if p.merged {
 		mergedAt = timeOrNull(p.closed)
 	}
-	commits, additions, gone, files := 0, 0, 0, 0
+	additions, gone, files := 0, 0, 0
 	if list, err := p.files(p.head.sha); err == nil {
 		files = len(list)
 		for _, f := range list {
 			additions, gone = additions+f.additions, gone+f.gone
 		}
-	}
-	if count, err := p.base.repo.git.line("rev-list", "--count", p.base.sha+".."+p.head.sha); err == nil {
-		_, _ = fmt.Sscan(count, &commits)
 	}
 	statuses := repo + "/statuses/" + p.head.sha
 	link := func(href string) object { return object{"href": href} }
@@ -235,7 +242,7 @@ func (p *PullRequest) json() object {
 		},
 		"author_association": p.association(p.author), "auto_merge": nil, "active_lock_reason": nil, "merged": p.merged, "mergeable": nil,
 		"rebaseable": nil, "mergeable_state": "unknown", "merged_by": nil, "comments": 0, "review_comments": len(p.comments),
-		"maintainer_can_modify": p.mayModify, "commits": commits, "additions": additions, "deletions": gone, "changed_files": files,
+		"maintainer_can_modify": p.mayModify, "commits": p.commitCount(), "additions": additions, "deletions": gone, "changed_files": files,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -37,7 +38,10 @@ type PullRequest struct {
 	comments []*comment
 	resolved map[int64]bool // by the first comment of the thread
 
-	diffs map[string][]*changedFile // by "merge base..commit"
+	// What git said of commits, which never change.
+	diffs  map[string][]*changedFile // by "merge base..commit"
+	bases  map[string]string         // merge base, by "base..commit"
+	counts map[string]int            // commits, by "base..commit"
 }
 
 // NewPullRequest says what to open.
@@ -81,12 +85,13 @@ func (r *Repository) OpenPullRequest(n NewPullRequest) (*PullRequest, error) {
 		head:   side{from, n.Head, ""}, base: side{r, base, baseID},
 		open: true, draft: n.Draft, mayModify: from != r && !n.NoMaintainerEdits,
 		created: s.now(), updated: s.now(), resolved: map[int64]bool{}, diffs: map[string][]*changedFile{},
+		bases: map[string]string{}, counts: map[string]int{},
 	}
 	if err := p.setHead(headID); err != nil {
 		r.lastNumber--
 		return nil, fmt.Errorf("open pull request: %w", err)
 	}
-	if _, err := r.git.mergeBase(baseID, headID); err != nil {
+	if _, err := p.mergeBase(headID); err != nil {
 		r.lastNumber--
 		return nil, fmt.Errorf("open pull request: %w", err)
 	}
@@ -279,14 +284,36 @@ func (p *PullRequest) Rename(title string) {
 	p.emit("edited", p.author, object{"changes": object{"title": object{"from": old}}})
 }
 
-// mergeBase is where the head left the base.
-func (p *PullRequest) mergeBase() (string, error) {
-	return p.base.repo.git.mergeBase(p.base.sha, p.head.sha)
+// mergeBase is where a commit of the pull request left the base.
+func (p *PullRequest) mergeBase(commit string) (string, error) {
+	key := p.base.sha + ".." + commit
+	if id, ok := p.bases[key]; ok {
+		return id, nil
+	}
+	id, err := p.base.repo.git.mergeBase(p.base.sha, commit)
+	if err == nil {
+		p.bases[key] = id
+	}
+	return id, err
+}
+
+// commitCount is how many commits the head has that the base has not.
+func (p *PullRequest) commitCount() int {
+	key := p.base.sha + ".." + p.head.sha
+	if n, ok := p.counts[key]; ok {
+		return n
+	}
+	n := 0
+	if text, err := p.base.repo.git.line("rev-list", "--count", key); err == nil {
+		n, _ = strconv.Atoi(text)
+	}
+	p.counts[key] = n
+	return n
 }
 
 // files is the pull request's diff up to a commit of it: three dots, against the merge base.
 func (p *PullRequest) files(commit string) ([]*changedFile, error) {
-	base, err := p.base.repo.git.mergeBase(p.base.sha, commit)
+	base, err := p.mergeBase(commit)
 	if err != nil {
 		return nil, err
 	}
@@ -346,7 +373,7 @@ func (s *Server) getPullRequest(c *call) (any, *apiError) {
 		return nil, failure
 	}
 	if c.accepts("diff") {
-		base, err := p.mergeBase()
+		base, err := p.mergeBase(p.head.sha)
 		if err != nil {
 			return nil, s.internal(err)
 		}

@@ -104,8 +104,10 @@ func (h *hooks) loop() {
 		for h.ctx.Err() == nil {
 			h.mu.Lock()
 			if len(h.waiting) == 0 {
-				h.sending = false
-				close(h.idle)
+				if h.sending { // else the wake was for what went with an earlier one
+					h.sending = false
+					close(h.idle)
+				}
 				h.mu.Unlock()
 				break
 			}
@@ -363,7 +365,7 @@ func (s *Server) emitInstallation(i *installation, action string) {
 			list = append(list, s.shortRepositoryJSON(r))
 		}
 	}
-	payload := object{"action": action, "installation": s.installationJSON(i), "repositories": list, "sender": s.userJSON(s.account("octocat", "User"))}
+	payload := object{"action": action, "installation": s.installationEventJSON(i, action), "repositories": list, "sender": s.userJSON(s.account("octocat", "User"))}
 	if action == "created" {
 		payload["requester"] = nil
 	}
@@ -381,7 +383,7 @@ func (s *Server) emitInstallationRepositories(i *installation, changed []*Reposi
 		action, added, removed = "removed", removed, list
 	}
 	s.deliver("installation_repositories", action, i, 0, object{
-		"action": action, "installation": s.installationJSON(i), "repository_selection": i.selection(), "requester": nil,
+		"action": action, "installation": s.installationEventJSON(i, action), "repository_selection": i.selection(), "requester": nil,
 		"repositories_added": added, "repositories_removed": removed, "sender": s.userJSON(s.account("octocat", "User")),
 	})
 }
