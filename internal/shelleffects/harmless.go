@@ -1,6 +1,9 @@
 package shelleffects
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // silent are commands that read and write no file whatever their arguments are, besides what belongs
 // to the system itself: users, groups, locales, certificates, package databases.
@@ -14,7 +17,7 @@ var silent = map[string]bool{
 	"locale-gen": true, "localedef": true, "ldconfig": true, "update-ca-certificates": true, "update-locale": true,
 	"apt-key": true, "apt-mark": true, "apt-cache": true, "apt-config": true, "add-apt-repository": true, "dpkg-reconfigure": true, "lsb_release": true,
 	"debconf-set-selections": true, "dpkg-query": true, "dpkg-architecture": true, "rpm-ostree": true, "update-alternatives": true,
-	"basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
+	"yes": true, "basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
 }
 
 // onPaths are commands that read and write what their operands name and nothing else. The value is
@@ -23,7 +26,7 @@ var onPaths = map[string]string{
 	"mkdir": "m", "rmdir": "", "touch": "drt", "chmod": "", "chown": "", "chgrp": "", "ln": "tS", "cp": "tS", "mv": "tS", "install": "mogtS",
 	"ls": "", "cat": "", "head": "nc", "tail": "nc", "wc": "", "stat": "c", "test": "", "[": "", "[[": "", "du": "", "df": "",
 	"sed": "", "grep": "", "egrep": "", "fgrep": "", "awk": "", "gawk": "", "sort": "kt", "uniq": "", "cut": "dfbc", "tee": "", "diff": "",
-	"tar": "", "unzip": "", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
+	"tar": "fCXT", "unzip": "dxP", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
 	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "dpkg": "", "rpm": "", "file": "",
 	".": "", "source": "", "rm": "", "unlink": "", "shred": "",
 }
@@ -53,15 +56,23 @@ func (c *call) harmless() kind {
 		return unknown
 	}
 	k := kind{known: true, removes: c.name == "rm"}
-	p := options{short: letters}.parse(c.args)
+	args := c.args
+	if c.name == "tar" && len(args) > 0 && !strings.HasPrefix(args[0].text, "-") {
+		// tar's first word is options with or without a dash.
+		args = append([]arg{{text: "-" + args[0].text, known: args[0].known}}, args[1:]...)
+	}
+	p := options{short: letters, long: valueOptions[c.name]}.parse(args)
 	words := p.words
+	if c.firstIsNoPath(p) {
+		words = words[1:]
+	}
 	for _, o := range p.options {
 		// "--target-directory=/x", "-t/x": a path may hide in any option's value.
-		if strings.Contains(o.value.text, "/") || o.name == "t" && o.value.text != "" {
+		if strings.Contains(o.value.text, "/") || (o.name == "t" || o.name == "f" || o.name == "C") && o.value.text != "" && o.value.text != "-" {
 			words = append(words, o.value)
 		}
 	}
-	if inDirectory[c.name] {
+	if inDirectory[c.name] && !p.has("C", "directory", "d") {
 		words = append(words, arg{text: ".", known: true})
 	}
 	for _, w := range words {
@@ -75,6 +86,38 @@ func (c *call) harmless() kind {
 		k.paths = append(k.paths, path)
 	}
 	return k
+}
+
+// valueOptions are long options that take a value.
+var valueOptions = map[string][]string{
+	"tar": {"directory", "file", "transform", "exclude", "strip-components", "files-from"}, "cp": {"target-directory"},
+	"mv": {"target-directory"}, "ln": {"target-directory"}, "install": {"target-directory", "mode", "owner", "group"},
+	"chown": {"from"}, "mktemp": {"tmpdir"},
+}
+
+// deleteLines is sed's command d behind an address.
+var deleteLines = regexp.MustCompile(`^(\d+|\$|/[^/]*/)(,(\d+|\$|/[^/]*/))?I?d$`)
+
+// firstIsNoPath says whether a command's first operand is a mode, an owner, a pattern or a program.
+func (c *call) firstIsNoPath(p parsed) bool {
+	if len(p.words) == 0 || p.has("reference") {
+		return false
+	}
+	first := p.words[0].text
+	switch c.name {
+	case "chmod", "chown", "chgrp":
+		return true
+	case "grep", "egrep", "fgrep":
+		return !p.has("e", "f", "regexp", "file")
+	case "awk", "gawk":
+		return p.words[0].known && !p.has("f", "file") && !strings.Contains(first, "getline") && !strings.Contains(first, ">")
+	case "sed":
+		// The commands s and d read and write nothing else; r, w and e would.
+		return p.words[0].known && !p.has("e", "f", "expression", "file") && !strings.ContainsAny(first, "\n;{") &&
+			(len(first) > 3 && first[0] == 's' && strings.ContainsRune("/|#,@%!:~", rune(first[1])) && !strings.ContainsAny(first[strings.LastIndexByte(first, first[1]):], "we") ||
+				deleteLines.MatchString(first))
+	}
+	return false
 }
 
 // isOperator says whether a word belongs to the syntax of test.

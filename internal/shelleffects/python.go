@@ -154,7 +154,9 @@ func (c *call) venv(args []arg) kind {
 func (c *call) newInstall(tool, verb string, p parsed) *Install {
 	i := &Install{Tool: tool, Verb: verb, Command: c.cmd, Dir: c.dir, DirKnown: c.dirKnown, Unclear: p.unclear}
 	// A program of a virtual environment installs into it.
-	if n := strings.LastIndex(c.program.text, "/bin/"); n > 0 {
+	if n := strings.LastIndex(c.program.text, "/bin/"); n > 0 && !c.program.known {
+		i.Unclear = true
+	} else if n > 0 {
 		if env, ok := c.abs(c.program.text[:n]); ok && env != "/usr" && env != "/usr/local" {
 			i.Writes = append(i.Writes, env)
 		}
@@ -219,7 +221,7 @@ func (i *Install) operand(a arg, editable bool) {
 		return
 	}
 	p := text
-	if b := strings.IndexByte(p, '['); b > 0 && !a.glob {
+	if b := strings.IndexByte(p, '['); b > 0 && !strings.ContainsAny(p[:b], "*?") && strings.HasSuffix(p, "]") {
 		p = p[:b] // extras
 	}
 	if editable || isLocalPath(p) {

@@ -120,10 +120,21 @@ func Of(run *dockerfile.Run, state dockerfile.State) Effects {
 		e.Unread = true
 		return e
 	}
-	for _, cmd := range run.Commands {
+	for n, cmd := range run.Commands {
+		// A shell whose script was read does what the commands in it do.
+		if shells[cmd.Name] && n+1 < len(run.Commands) && within(run.Commands[n+1], cmd) {
+			e.Touches = append(e.Touches, Touch{Command: cmd})
+			continue
+		}
 		e.add(newCall(cmd, state))
 	}
 	return e
+}
+
+var shells = map[string]bool{"sh": true, "bash": true, "ash": true, "dash": true}
+
+func within(inner, outer *dockerfile.Command) bool {
+	return inner.Nested > outer.Nested && inner.Span.Start >= outer.Words[len(outer.Words)-1].Span.Start && inner.Span.End <= outer.Span.End
 }
 
 func (e *Effects) add(c *call) {
