@@ -135,7 +135,7 @@ func New(o Options) (*Server, error) {
 
 // Start serves the API on a free port of the loopback until Close.
 func (s *Server) Start() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start GitHub: %w", err)
 	}

@@ -72,12 +72,12 @@ type change struct {
 	lines       []string
 }
 
-// suggestion returns the change of a comment, or why there is none.
-func (p *PullRequest) suggestion(c *comment) (*change, error) {
+// suggestion returns the change that a block of a comment asks for, or why it cannot be committed.
+func (p *PullRequest) suggestion(c *comment, block int) (*change, error) {
 	refuse := func(reason string) (*change, error) { return nil, &SuggestionError{c.id, reason} }
 	blocks := suggestionsIn(c.body)
 	switch {
-	case len(blocks) == 0:
+	case block >= len(blocks):
 		return refuse(ReasonNoSuggestion)
 	case !p.open:
 		return refuse(ReasonClosed)
@@ -104,7 +104,7 @@ func (p *PullRequest) suggestion(c *comment) (*change, error) {
 	if slices.ContainsFunc(rows, func(r Row) bool { return r.Kind == '-' }) {
 		return refuse(ReasonDeletedLines)
 	}
-	lines := suggestedLines(blocks[0])
+	lines := suggestedLines(blocks[block])
 	var now []string
 	for _, r := range rows {
 		now = append(now, r.Text)
@@ -136,7 +136,7 @@ func (p *PullRequest) ApplySuggestions(login string, commentIDs ...int64) (strin
 		if err != nil {
 			return "", err
 		}
-		ch, err := p.suggestion(c)
+		ch, err := p.suggestion(c, 0)
 		if err != nil {
 			return "", err
 		}

@@ -275,4 +275,11 @@ func TestView(t *testing.T) {
 	if n := len(v.Files[0].Outdated); n != 3 {
 		t.Errorf("%d outdated threads", n)
 	}
+	_, err = e.repo.Rewrite("feature", "main", "Another file", Edit{Files: map[string]string{"main.go": "package other\n"}})
+	e.check(err)
+	v, err = e.pr.View()
+	e.check(err)
+	if len(v.Files) != 1 || len(v.Outdated) != 3 {
+		t.Errorf("%d files, %d outdated threads", len(v.Files), len(v.Outdated))
+	}
 }

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -20,6 +21,7 @@ type View struct {
 	Head       string
 	URL        string
 	Files      []FileView
+	Outdated   []Thread   // on files that are not in the diff any more
 	Reviews    []Review   // submitted ones, oldest first
 	CheckRuns  []CheckRun // of the head
 }
@@ -124,6 +126,11 @@ func (p *PullRequest) viewFiles(v *View) error {
 		}
 		v.Files = append(v.Files, fv)
 	}
+	for _, t := range threads {
+		if !slices.ContainsFunc(files, func(f *changedFile) bool { return f.path == t.Comments[0].Path }) {
+			v.Outdated = append(v.Outdated, t)
+		}
+	}
 	return nil
 }
 
@@ -146,14 +153,13 @@ func (p *PullRequest) threads() ([]Thread, error) {
 			continue
 		}
 		t := Thread{Comments: []Comment{p.commentData(c)}, Side: c.side, Start: cmp.Or(c.start, c.line), Line: c.line, Outdated: c.outdated(), Resolved: p.resolved[c.thread()]}
-		for _, block := range suggestionsIn(c.body) {
+		for n, block := range suggestionsIn(c.body) {
 			suggestion := Suggestion{New: suggestedLines(block), Old: p.commentedLines(c)}
-			_, err := p.suggestion(c)
-			switch refusal := err.(type) { //nolint:errorlint // made right here
-			case nil:
-			case *SuggestionError:
+			_, err := p.suggestion(c, n)
+			var refusal *SuggestionError
+			if errors.As(err, &refusal) {
 				suggestion.Refused = refusal.Reason
-			default:
+			} else if err != nil {
 				return nil, err
 			}
 			t.Suggestions = append(t.Suggestions, suggestion)
