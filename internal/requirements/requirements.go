@@ -1,5 +1,7 @@
-// Package requirements reads what pip, uv, poetry and pipenv install, with positions: requirements
-// and constraints files by pip's documented format, requirements by PEP 508, versions by PEP 440.
+// Package requirements reads what an install takes from requirements and constraints files, with
+// positions: the files by pip's documented format, requirements by PEP 508, versions by PEP 440. What
+// pip itself would look up (the file system, environment variables, an index) is not looked up:
+// paths are recognised by their form, and what hangs on a variable is left alone.
 package requirements
 
 import "github.com/hitrate-bot/hitrate/internal/source"
