@@ -177,8 +177,9 @@ func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "
 // annotations show on the files what no comment shows.
 func (d *decision) annotations(open []*finding, review *NewReview, conclusion string) []Annotation {
 	var all []Annotation
+	commented := d.commented(review)
 	for _, f := range open {
-		if d.hasComment(f, review) || f.NewFile != nil || len(all) == maxAnnotations {
+		if commented[f.id] || commented[f.group] || f.NewFile != nil || len(all) == maxAnnotations {
 			continue
 		}
 		a := Annotation{
@@ -207,23 +208,29 @@ func (d *decision) annotations(open []*finding, review *NewReview, conclusion st
 	return all
 }
 
-// hasComment says whether a comment on the lines says a finding, or will.
-func (d *decision) hasComment(f *finding, review *NewReview) bool {
+// commented returns the identities that comments on the lines say, or will.
+func (d *decision) commented(review *NewReview) map[string]bool {
+	ids := map[string]bool{}
+	add := func(m mark) {
+		if i := m.Items[0]; !i.Settled {
+			for _, id := range i.IDs {
+				ids[id] = true
+			}
+		}
+	}
 	for _, c := range d.comments {
-		i := c.mark.Items[0]
-		if c.Line > 0 && !i.Settled && (slices.Contains(i.IDs, f.id) || slices.Contains(i.IDs, f.group)) {
-			return true
+		if c.Line > 0 {
+			add(c.mark)
 		}
 	}
-	if review == nil {
-		return false
-	}
-	for _, c := range review.Comments {
-		if m, ok := d.Marks.open(d.Ref, c.Body); ok && (slices.Contains(m.Items[0].IDs, f.id) || slices.Contains(m.Items[0].IDs, f.group)) {
-			return true
+	if review != nil {
+		for _, c := range review.Comments {
+			if m, ok := d.Marks.open(d.Ref, c.Body); ok {
+				add(m)
+			}
 		}
 	}
-	return false
+	return ids
 }
 
 // runDigest names a check run by all that it says, so that an equal one is not made twice.

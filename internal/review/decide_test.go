@@ -470,12 +470,12 @@ func TestLocalHasNoMarksAndNoLinks(t *testing.T) {
 	s := situation(simple("r", "Dockerfile", "x", at(2, 2)), simple("r", "Dockerfile", "y", at(2, 2)))
 	s.PullRequest.RepositoryURL = ""
 	s.Config.Review.MaxComments = 1
-	p := Local(s)
+	p := preview(Decide(s))
 	text := p.Markdown()
 	if p.Body == "" || len(p.Comments) != 1 || strings.Contains(text, "<!--") || strings.Contains(text, "](/") || !strings.Contains(text, "(Dockerfile, line 2):") {
 		t.Errorf("%s", text)
 	}
-	if got := Local(situation()).Markdown(); got != "No review: Nothing found.\n" {
+	if got := preview(Decide(situation())).Markdown(); got != "No review: Nothing found.\n" {
 		t.Errorf("nothing found: %q", got)
 	}
 }

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
-	"github.com/hitrate-bot/hitrate/internal/rules"
 )
 
 // maxBlob is the most bytes of a file that is read.
@@ -22,10 +19,12 @@ const maxBlob = 1 << 20
 
 // gatherer reads what Decide needs, for one look at a pull request.
 type gatherer struct {
-	host    Host
+	host    Reader
 	analyze analysis.Func
 	s       Situation
 	trees   map[string]tree // by commit
+
+	mergeBaseCommit string
 
 	mu     sync.Mutex        // reports may read files concurrently
 	blobs  map[string][]byte // by object
@@ -34,105 +33,21 @@ type gatherer struct {
 
 type tree struct {
 	entries   []buildcontext.Entry
+	byPath    map[string]buildcontext.Entry
 	truncated bool
 }
 
 func (t tree) find(p string) (buildcontext.Entry, bool) {
-	for _, e := range t.entries {
-		if e.Path == p {
-			return e, true
-		}
-	}
-	return buildcontext.Entry{}, false
+	e, ok := t.byPath[p]
+	return e, ok
 }
 
-func newGatherer(host Host, analyze analysis.Func, marks Marks, ref Ref, pull PullRequest) *gatherer {
+func newGatherer(host Reader, analyze analysis.Func, marks Marks, ref Ref, pull PullRequest) *gatherer {
 	return &gatherer{
 		host: host, analyze: analyze,
 		s:     Situation{Ref: ref, PullRequest: pull, Marks: marks},
 		trees: map[string]tree{}, blobs: map[string][]byte{},
 	}
-}
-
-// configure reads the changed files and the configuration that holds: the organisation's and the base
-// branch's, never the head's, which is only checked.
-func (g *gatherer) configure(ctx context.Context) error {
-	var err error
-	if g.s.Changed, err = g.host.ChangedFiles(ctx); err != nil {
-		return fmt.Errorf("list changed files: %w", err)
-	}
-	if g.s.Login, err = g.host.Login(ctx); err != nil {
-		return fmt.Errorf("read own login: %w", err)
-	}
-	base, err := g.tree(ctx, g.s.PullRequest.Base)
-	if err != nil {
-		return err
-	}
-	var organisation, repository *config.Layer
-	data, ok, err := g.host.OrganisationFile(ctx, config.RepositoryPath)
-	if err != nil {
-		return fmt.Errorf("read the organisation's configuration: %w", err)
-	}
-	if ok {
-		if organisation = g.layer(OfOrganisation, data); organisation != nil {
-			organisation.Origin = config.OriginOrganisation
-		}
-	}
-	baseObject := ""
-	if e, ok := base.find(config.RepositoryPath); ok {
-		data, err := g.blob(ctx, e)
-		if err := g.hostError(err); err != nil {
-			return err
-		}
-		if err != nil {
-			g.problem(OfBase, config.Error{Path: config.RepositoryPath, Line: 1, Column: 1, Message: "the file cannot be read: it is " + err.Error()})
-		} else {
-			repository = g.layer(OfBase, data)
-		}
-		baseObject = e.Object
-	}
-	g.s.Config = config.Effective(organisation, repository)
-	return g.checkHeadConfig(ctx, baseObject)
-}
-
-// checkHeadConfig reads the configuration that the pull request brings, to say what is wrong with it.
-func (g *gatherer) checkHeadConfig(ctx context.Context, baseObject string) error {
-	at := slices.IndexFunc(g.s.Changed, func(f ChangedFile) bool { return f.Path == config.RepositoryPath })
-	if at < 0 || g.s.Changed[at].Status == "removed" || g.s.Changed[at].Object == baseObject {
-		return nil
-	}
-	data, err := g.blob(ctx, buildcontext.Entry{Path: config.RepositoryPath, Object: g.s.Changed[at].Object})
-	if err := g.hostError(err); err != nil {
-		return err
-	}
-	// What the pull request brings takes the place of what the base has, so that is not said too.
-	g.s.ConfigProblems = slices.DeleteFunc(g.s.ConfigProblems, func(p ConfigProblem) bool { return p.Origin == OfBase })
-	if err != nil {
-		g.problem(OfPullRequest, config.Error{Path: config.RepositoryPath, Line: 1, Column: 1, Message: "the file cannot be read: it is " + err.Error()})
-		return nil
-	}
-	g.layer(OfPullRequest, data)
-	return nil
-}
-
-func (g *gatherer) problem(origin Origin, e config.Error) {
-	g.s.ConfigProblems = append(g.s.ConfigProblems, ConfigProblem{origin, e})
-}
-
-// layer reads one configuration file; nil where it cannot be used, with the problems noted.
-func (g *gatherer) layer(origin Origin, data []byte) *config.Layer {
-	layer, err := config.Parse(config.RepositoryPath, data, rules.Schemas())
-	if err == nil {
-		return layer
-	}
-	var all config.Errors
-	if !errors.As(err, &all) {
-		all = config.Errors{{Path: config.RepositoryPath, Line: 1, Column: 1, Message: err.Error()}}
-	}
-	for _, e := range all {
-		g.problem(origin, *e)
-	}
-	return nil
 }
 
 // gather reads the trees and makes the reports.
@@ -157,44 +72,17 @@ func (g *gatherer) gather(ctx context.Context) error {
 	return nil
 }
 
-// touchesBuild says whether a changed path could decide a build, by its name alone: it keeps pull
-// requests that have nothing to do with one from costing requests.
-func (g *gatherer) touchesBuild() bool {
-	for _, f := range g.s.Changed {
-		for _, p := range []string{f.Path, f.Previous} {
-			if p != "" && (g.s.Config.MatchesDockerfile(p) || strings.HasSuffix(p, ".dockerignore") || manifestName(p)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// manifestName says whether a path could be a file that an install reads.
-func manifestName(p string) bool {
-	switch name := path.Base(p); name {
-	case "Pipfile", "Gemfile", "package.json", "package-lock.json", "npm-shrinkwrap.json", "composer.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "setup.py", "setup.cfg":
-		return true
-	default:
-		switch path.Ext(name) {
-		case ".txt", ".in", ".toml", ".lock", ".lockb", ".mod", ".sum", ".pip":
-			return true
-		case ".yml", ".yaml":
-			return strings.Contains(name, "env") || strings.Contains(name, "conda")
-		case "":
-			return strings.Contains(strings.ToLower(p), "requirement")
-		}
-	}
-	return false
-}
-
 // reports looks at the head, and at the merge base where the head has something.
 func (g *gatherer) reports(ctx context.Context, said []string) error {
 	head, err := g.tree(ctx, g.s.PullRequest.Head)
 	if err != nil {
 		return err
 	}
-	changed := slices.Clone(said)
+	rebuilt, err := g.rebuilt(ctx, head)
+	if err != nil {
+		return err
+	}
+	changed := slices.Concat(said, rebuilt)
 	for _, f := range g.s.Changed {
 		changed = append(changed, f.Path)
 		if f.Previous != "" {
@@ -233,6 +121,19 @@ func (g *gatherer) reports(ctx context.Context, said []string) error {
 	return g.texts(ctx, head, said)
 }
 
+// mergeBase asks for the merge base once.
+func (g *gatherer) mergeBase(ctx context.Context) (string, error) {
+	if g.mergeBaseCommit == "" {
+		pull := g.s.PullRequest
+		commit, err := g.host.MergeBase(ctx, pull.Base, pull.Head)
+		if err != nil {
+			return "", fmt.Errorf("find merge base: %w", err)
+		}
+		g.mergeBaseCommit = commit
+	}
+	return g.mergeBaseCommit, nil
+}
+
 // hopelessError is an error of an analysis.Func that would come back as often as it is asked: the
 // review says the reason, which is fit for the author of a pull request. Other errors are worth
 // another try.
@@ -258,10 +159,9 @@ func (g *gatherer) base(ctx context.Context) error {
 	if len(g.s.Head.Findings) == 0 && len(g.s.Head.Errors) == 0 {
 		return nil
 	}
-	pull := g.s.PullRequest
-	commit, err := g.host.MergeBase(ctx, pull.Base, pull.Head)
+	commit, err := g.mergeBase(ctx)
 	if err != nil {
-		return fmt.Errorf("find merge base: %w", err)
+		return err
 	}
 	base, err := g.tree(ctx, commit)
 	if err != nil {
@@ -409,7 +309,10 @@ func (g *gatherer) tree(ctx context.Context, commit string) (tree, error) {
 	if err != nil {
 		return tree{}, fmt.Errorf("read tree of %s: %w", commit, err)
 	}
-	t := tree{entries, truncated}
+	t := tree{entries, make(map[string]buildcontext.Entry, len(entries)), truncated}
+	for _, e := range entries {
+		t.byPath[e.Path] = e
+	}
 	g.trees[commit] = t
 	return t, nil
 }

@@ -17,10 +17,8 @@ type Ref struct {
 	Number       int
 }
 
-// Host is what a review needs of GitHub, for one pull request. It is implemented by package github
-// and by a fake in the tests; HostExam holds for both. Its methods retry what can be tried again at
-// once (404 right after an event, 5xx) and return the errors below for the rest.
-type Host interface {
+// Reader is what a review reads of a pull request. Beside a Host, a local checkout is one.
+type Reader interface {
 	PullRequest(ctx context.Context) (PullRequest, error)
 	ChangedFiles(ctx context.Context) ([]ChangedFile, error)
 	MergeBase(ctx context.Context, base, head string) (string, error)
@@ -34,6 +32,13 @@ type Host interface {
 
 	Reviews(ctx context.Context) ([]Posted, error)
 	Comments(ctx context.Context) ([]Posted, error)
+}
+
+// Host is what a review needs of GitHub, for one pull request. It is implemented by package github
+// and by a fake in the tests; HostExam holds for both. Its methods retry what can be tried again at
+// once (404 right after an event, 5xx) and return the errors below for the rest.
+type Host interface {
+	Reader
 	// CheckRun is our newest check run on a commit; ok is false where there is none.
 	CheckRun(ctx context.Context, head string) (run CheckRun, ok bool, err error)
 

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -14,12 +15,24 @@ type Preview struct {
 	Check    CheckRun
 }
 
-// Local says what would be posted on a pull request on which nothing stands yet. The caller fills in
-// what it knows of the local checkout; ChangedFiles reads "git diff" for it. Without a
-// PullRequest.RepositoryURL there are no links to lines.
-func Local(s Situation) Preview {
-	s.Reviews, s.Comments = nil, nil
-	plan := Decide(s)
+// Preview says what Review would post on a pull request as reader has it, and posts nothing.
+func (r *Reviewer) Preview(ctx context.Context, reader Reader) (Preview, error) {
+	pull, err := reader.PullRequest(ctx)
+	if err != nil {
+		return Preview{}, fmt.Errorf("read pull request: %w", err)
+	}
+	g := newGatherer(reader, r.Analyze, r.Marks, Ref{}, pull)
+	if err := g.configure(ctx); err != nil {
+		return Preview{}, err
+	}
+	if err := g.gather(ctx); err != nil {
+		return Preview{}, err
+	}
+	g.s.DocsURL = r.DocsURL
+	return preview(Decide(g.s)), nil
+}
+
+func preview(plan Plan) Preview {
 	var p Preview
 	if plan.Check != nil {
 		p.Check = *plan.Check
