@@ -19,7 +19,7 @@ import (
 // stay well below.
 const (
 	maxSize   = 256 << 10
-	maxLines  = 8_000
+	maxLines  = 5_000
 	maxTokens = 60_000
 	maxNested = 50 // of brackets, and of list dashes on one line
 	// maxVisits is the most nodes looked at in one file, aliases followed and jobs read for each
