@@ -35,7 +35,7 @@ type Reader interface {
 }
 
 // Host is what a review needs of GitHub, for one pull request. It is implemented by package github
-// and by a fake in the tests; HostExam holds for both. Its methods retry what can be tried again at
+// and by a fake in the tests; reviewtest.Exam holds for both. Its methods retry what can be tried again at
 // once (404 right after an event, 5xx) and return the errors below for the rest.
 type Host interface {
 	Reader

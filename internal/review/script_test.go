@@ -163,7 +163,7 @@ func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
 			if os.Getenv("UPDATE") == "1" {
 				want.Data = []byte(got)
 			} else if diff := cmp.Diff(string(want.Data), got); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", args[0], diff)
+				t.Errorf("%s (-want +got; UPDATE=1 go test ./internal/review accepts it):\n%s", args[0], diff)
 			}
 		default:
 			t.Fatalf("unknown command %q", words[0])
