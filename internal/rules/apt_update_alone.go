@@ -29,15 +29,17 @@ var aptUpdateAlone = register(&Rule{
 
 // reliance is a RUN that installs from the index of an earlier one.
 type reliance struct {
-	in      *dockerfile.Instruction
-	first   *dockerfile.Command // its first install
-	sameWay bool                // in the lane of the update
-	i       int                 // in that lane
+	in      *dockerfile.Instruction // as it stands in the file
+	step    *dockerfile.Instruction // what is done: in or its trigger
+	fetches bool                    // the install fetches the index itself
+	first   *dockerfile.Command     // its first install
+	sameWay bool                    // in the lane of the update
+	i       int                     // in that lane
 }
 
 func checkAptUpdateAlone(p *Pass) {
 	for _, stage := range p.File.Stages {
-		for _, lane := range lanes(stage) {
+		for _, lane := range p.lanes(stage) {
 			for i, st := range lane {
 				p.checkUpdate(lane, i, st)
 			}
@@ -78,33 +80,46 @@ func (p *Pass) checkUpdate(lane []step, i int, st step) {
 	if len(rely) == 0 && upgraded {
 		return
 	}
-	text := code(p.textOf(update.Command.Span))
+	text := p.commandText(st.in, update.Command)
 	f := Finding{
 		Subject: update.Tool,
-		Title:   say(text, " stands in a RUN of its own."),
-		Here:    say(text, " stands in a RUN of its own."),
+		Title:   say(code(text), " runs apart from the install that uses it."),
 		Done:    say("The index is now updated in the RUN that installs from it."),
 	}
 	for _, r := range rely {
 		f.Related = append(f.Related, p.place(r.in))
 	}
-	switch {
-	case len(rely) > 0:
-		install := code(p.commandText(rely[0].first))
-		f.Why = say("This layer stays cached while ", install, " (line ", p.line(rely[0].in), ") changes: the install then uses an old index, "+
+	if len(rely) > 0 {
+		install := p.commandText(rely[0].step, rely[0].first)
+		f.Why = say("This layer stays cached while ", code(install), " (line ", p.line(rely[0].in), ") changes: the install then uses an old index, "+
 			"and gets old versions or fails on ones that are gone.")
-		f.Advice = say("Update and install in one RUN: ", code(oneLine(p.textOf(update.Command.Span))+" && "+firstWords(p.commandText(rely[0].first))+" …"), ".")
+		if rely[0].fetches {
+			f.Why = say(code(install), " (line ", p.line(rely[0].in), ") fetches the index itself when the one that it finds is too old, so this layer is only weight.")
+		}
+		f.Advice = say("Update and install in one RUN: ", code(text+" && "+firstWords(install)+" …"), ".")
 		unit, reason := p.mergeUpdate(lane, i, update, rely)
 		f.Unit, f.Withheld = unit, string(reason)
-	default:
-		f.Why = say("No install in this file uses the index that it fetches; one that comes later finds an index as old as this layer.")
-		f.Advice = say("Leave it to the RUN that installs.")
+	} else {
+		f.Title = say("No install uses what ", code(text), " fetches.")
+		f.Why = say("An install that comes later, in this file or on top of the image, finds an index as old as this layer.")
+		f.Advice = say("Leave the update to the RUN that installs.")
+		f.Done = say("No layer holds an index that nothing uses any more.")
 	}
+	f.Here = f.Title
 	p.report(st.outer, f)
 }
 
-// commandText is a command as written, on one line.
-func (p *Pass) commandText(cmd *dockerfile.Command) string { return oneLine(p.textOf(cmd.Span)) }
+// commandText is a command as written, on one line; of the exec form its words.
+func (p *Pass) commandText(in *dockerfile.Instruction, cmd *dockerfile.Command) string {
+	if in.Run().Exec == nil {
+		return oneLine(p.textOf(cmd.Span))
+	}
+	var words []string
+	for _, w := range cmd.Words {
+		words = append(words, w.Value)
+	}
+	return oneLine(strings.Join(words, " "))
+}
 
 // firstWords is the program and what is asked of it.
 func firstWords(command string) string {
@@ -124,7 +139,6 @@ func firstWords(command string) string {
 // next RUN that updates.
 func (p *Pass) reliesOn(lane []step, i int, tool string) []reliance {
 	var out []reliance
-	ended := false
 	look := func(steps []step, from int, same bool) (end bool) {
 		for j := from; j < len(steps); j++ {
 			e := p.effectsOf(steps[j].in)
@@ -141,7 +155,7 @@ func (p *Pass) reliesOn(lane []step, i int, tool string) []reliance {
 				if k.Fetches && tool == "apk" {
 					continue
 				}
-				out = append(out, reliance{in: steps[j].outer, first: k.Command, sameWay: same, i: j})
+				out = append(out, reliance{in: steps[j].outer, step: steps[j].in, fetches: k.Fetches, first: k.Command, sameWay: same, i: j})
 				break
 			}
 			if next >= 0 {
@@ -150,7 +164,7 @@ func (p *Pass) reliesOn(lane []step, i int, tool string) []reliance {
 		}
 		return false
 	}
-	ended = look(lane, i+1, true)
+	ended := look(lane, i+1, true)
 	if ended || len(lane) == 0 || lane[0].in != lane[0].outer {
 		return out
 	}
@@ -160,7 +174,7 @@ func (p *Pass) reliesOn(lane []step, i int, tool string) []reliance {
 		if s.Parent == nil || !open[s.Parent] {
 			continue
 		}
-		if !look(lanes(s)[0], 0, false) {
+		if !look(p.lanes(s)[0], 0, false) {
 			open[s] = true
 		}
 	}

@@ -20,11 +20,17 @@ type copied struct {
 	dest    string // absolute path in the image
 	// destKnown is false where the destination hangs on an unknown variable.
 	destKnown bool
+	relative  bool // dest is relative to the working directory
 	destDir   bool // dest names a directory, whatever is in the image
 	// odd says that an option, an archive or a here-document makes it more than a plain copy.
 	odd bool
 	// pairs are the files, as far as the context has them.
-	pairs []pair
+	pairs    []pair
+	settings bool // pip's settings are among them
+	// byImage are the pairs by where they lie; others counts those that are no manifests. Both are
+	// filled when they are first asked for.
+	byImage map[string]string
+	others  map[string]bool
 }
 
 // copySource is one source of a COPY.
@@ -37,8 +43,11 @@ type copySource struct {
 	known bool // false while it hangs on an unknown variable
 }
 
-// pair is one file that is copied.
-type pair struct{ context, image string }
+// pair is one file that is copied. like says that package managers read files of its name.
+type pair struct {
+	context, image string
+	like           bool
+}
 
 // root says whether the copy takes the whole context.
 func (c *copied) root() bool {
@@ -130,7 +139,7 @@ func (c *copied) setDest(dest string, known bool, state dockerfile.State) {
 	c.destKnown = known
 	c.destDir = dest == "." || dest == ".." || strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || strings.HasSuffix(dest, "/..")
 	c.dest = path.Clean(dest)
-	if !path.IsAbs(dest) {
+	if c.relative = !path.IsAbs(dest); c.relative {
 		c.dest = path.Join("/", state.Workdir, dest)
 	}
 }
@@ -217,7 +226,7 @@ func isArchive(src string) bool {
 }
 
 // maxPairs bounds how many copied files of one Dockerfile are followed.
-const maxPairs = 1 << 20
+const maxPairs = 1 << 19
 
 // match looks the sources up in the context and says where their files come to lie.
 func (v *view) match(c *copied) {
@@ -233,7 +242,7 @@ func (v *view) match(c *copied) {
 			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.")
 			continue
 		}
-		files, whole := v.Context.Match(s.text)
+		files, whole := v.matched(s.text)
 		s.found, s.whole = len(files) > 0, whole
 		if !s.found {
 			// What git does not show (generated, downloaded before the build) is judged by its name.
@@ -244,11 +253,38 @@ func (v *view) match(c *copied) {
 			continue
 		}
 		for _, f := range files {
+			like, ok := v.like[f]
+			if !ok {
+				like = manifestLike(f)
+				v.like[f] = like
+			}
 			for _, image := range c.landing(clean, f) {
-				c.pairs = append(c.pairs, pair{f, image})
+				c.settings = c.settings || like && isSettings(image)
+				c.pairs = append(c.pairs, pair{f, image, like})
 			}
 		}
 	}
+}
+
+// isSettings says whether pip reads its settings from a path of the image.
+// Source: https://pip.pypa.io/en/stable/topics/configuration/#location
+func isSettings(image string) bool {
+	return image == "/etc/pip.conf" || strings.HasSuffix(image, "/.pip/pip.conf") || strings.HasSuffix(image, "/.config/pip/pip.conf")
+}
+
+type matches struct {
+	files []string
+	whole bool
+}
+
+// matched are the files of the context that a source names; each source is looked up once.
+func (v *view) matched(source string) ([]string, bool) {
+	m, ok := v.matches[source]
+	if !ok {
+		m.files, m.whole = v.Context.Match(source)
+		v.matches[source] = m
+	}
+	return m.files, m.whole
 }
 
 // cleanSource is a source relative to the context, "" for the context itself.
@@ -277,10 +313,16 @@ func (c *copied) landing(source, file string) []string {
 // at is the file of the context that the copy puts at a path of the image; unseen says that it may
 // put one there that is not shown.
 func (c *copied) at(image string) (file string, unseen bool) {
-	for _, p := range c.pairs {
-		if p.image == image {
-			return p.context, false
+	if c.byImage == nil {
+		c.byImage = make(map[string]string, len(c.pairs))
+		for _, p := range c.pairs {
+			if _, ok := c.byImage[p.image]; !ok {
+				c.byImage[p.image] = p.context
+			}
 		}
+	}
+	if file, ok := c.byImage[image]; ok {
+		return file, false
 	}
 	return "", c.destKnown && c.unseen() && c.directory() && shelleffects.Covers(c.dest, image)
 }
@@ -306,14 +348,21 @@ func (v *view) locate(lane []step, i int, image string) (located, bool) {
 	return v.locateAbove(lane, i, image, 0)
 }
 
-// maxStages bounds how many stages a file is followed through.
-const maxStages = 20
+// maxStages bounds how many stages a file is followed through, maxLooks how many steps are looked at
+// for all files of a Dockerfile together.
+const (
+	maxStages = 20
+	maxLooks  = 1 << 20
+)
 
 func (v *view) locateAbove(lane []step, i int, image string, depth int) (located, bool) {
 	if depth > maxStages {
 		return located{}, false
 	}
 	for i--; i >= 0; i-- {
+		if v.looked++; v.looked > maxLooks {
+			return located{}, false
+		}
 		in := lane[i].in
 		for _, c := range v.copiesOf(in) {
 			if c.mount {
@@ -329,7 +378,7 @@ func (v *view) locateAbove(lane []step, i int, image string, depth int) (located
 	}
 	if len(lane) > 0 && lane[0].in == lane[0].outer && lane[0].in.Stage != nil {
 		if parent := lane[0].in.Stage.Parent; parent != nil {
-			own := lanes(parent)[0]
+			own := v.lanes(parent)[0]
 			return v.locateAbove(own, len(own), image, depth+1)
 		}
 	}
@@ -353,7 +402,7 @@ func (v *view) locateFrom(in *dockerfile.Instruction, image string, depth int) (
 	if !known {
 		return located{}, false
 	}
-	own := lanes(stages[0])[0]
+	own := v.lanes(stages[0])[0]
 	for _, a := range in.Args[:len(in.Args)-1] {
 		src, known := shelleffects.Expand(a.Value, state.Env)
 		if !known {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -51,7 +53,7 @@ type installGroup struct {
 
 func checkCopyBeforeInstall(p *Pass) {
 	for _, stage := range p.File.Stages {
-		for _, lane := range lanes(stage) {
+		for _, lane := range p.lanes(stage) {
 			for _, g := range p.installGroups(lane) {
 				p.reportGroup(g)
 			}
@@ -95,7 +97,7 @@ func (p *Pass) serve(lane []step, i int) *served {
 		case len(install.Manifests) > 0:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
 			unknown := !install.DirKnown || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
-			if len(r.named) > 0 || unknown {
+			if len(r.named) > 0 || unknown || p.unseen(lane, i, install) {
 				s.reading, s.weak = true, false
 			}
 		case install.NeedsSource != "" && p.fromContext(lane, i, install):
@@ -117,6 +119,48 @@ func (p *Pass) serve(lane []step, i int) *served {
 		return nil // the RUN may well need the source
 	}
 	return s
+}
+
+// unseen says whether an install reads a manifest that the tree does not show and that a COPY of the
+// whole context must bring: it lies where that one copies to, and no step makes it.
+func (p *Pass) unseen(lane []step, i int, install shelleffects.Install) bool {
+	for _, m := range install.Manifests {
+		image, known := install.Path(m.Path)
+		if m.Optional || !known {
+			continue
+		}
+		for _, c := range p.above(lane, i) {
+			if c.root() && c.destKnown && shelleffects.Covers(c.dest, image) && !p.madeBefore(lane, i, install, image) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// madeBefore says whether a command before an install may make a file.
+func (p *Pass) madeBefore(lane []step, i int, install shelleffects.Install, image string) bool {
+	for j := 0; j <= i; j++ {
+		e := p.effectsOf(lane[j].in)
+		before := func(cmd *dockerfile.Command) bool { return j < i || cmd.Span.Start < install.Command.Span.Start }
+		if e.Unread || slices.ContainsFunc(e.Unknown, before) {
+			return true
+		}
+		for _, t := range e.Touches {
+			if before(t.Command) && slices.ContainsFunc(t.Paths, func(touched string) bool { return shelleffects.Covers(touched, image) }) {
+				return true
+			}
+		}
+		for _, other := range e.Installs {
+			if before(other.Command) && slices.ContainsFunc(other.Writes, func(w string) bool { return shelleffects.Covers(w, image) }) {
+				return true
+			}
+		}
+		if cmd, ok := lane[j].in.Command.(*instructions.CopyCommand); ok && cmd.From != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // fromContext says whether a local path that an install names may come from the build context.
@@ -155,7 +199,7 @@ func (v *view) above(lane []step, i int) []*copied {
 			return out
 		}
 		seen[parent] = true
-		lane = lanes(parent)[0]
+		lane = v.lanes(parent)[0]
 		i = len(lane)
 		if i == 0 {
 			return out
@@ -336,7 +380,7 @@ func (p *Pass) installsAbove(lane []step, end int) []shelleffects.Install {
 		if len(lane) == 0 || lane[0].in != lane[0].outer || lane[0].in.Stage.Parent == nil {
 			break
 		}
-		lane = lanes(lane[0].in.Stage.Parent)[0]
+		lane = p.lanes(lane[0].in.Stage.Parent)[0]
 		end = len(lane)
 	}
 	return out
@@ -372,19 +416,8 @@ func (p *Pass) reportGroup(g *installGroup) {
 
 // anchor is the instruction of the file that the finding stands at.
 func (g *installGroup) anchor() *dockerfile.Instruction {
-	for _, st := range g.lane {
-		if st.in == g.copy.in {
-			return st.outer
-		}
-	}
-	if g.copy.in.Stage != nil {
-		for _, lane := range lanes(g.copy.in.Stage) {
-			for _, st := range lane {
-				if st.in == g.copy.in {
-					return st.outer
-				}
-			}
-		}
+	if g.at >= 0 {
+		return g.lane[g.at].outer
 	}
 	return g.copy.in
 }
@@ -420,17 +453,20 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	c := g.copy
 	var names []string
 	leaves := ""
-	several := 0
-	manifests := 0
+	several, manifests := 0, 0
+	partly, includes := false, false
 	for _, s := range g.runs {
 		for n, install := range s.installs {
 			several++
 			if name := installName(install); !slices.Contains(names, name) {
 				names = append(names, name)
 			}
-			if install.Leaves != "" && p.isPackage(s.reads[n], install) {
+			r := s.reads[n]
+			if install.Leaves != "" && p.isPackage(r, install) {
 				leaves = install.Leaves
 			}
+			partly = partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
+			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
 			manifests += len(install.Manifests)
 		}
 	}
@@ -452,7 +488,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		copyText = code(p.mountText(c))
 	}
 	every := say("Every change to what ", copyText, " brings re-runs ")
-	if c.root() && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
+	if c.root() && g.anchor() == c.in && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
 		every = say("Every commit re-runs ")
 	}
 	f.Title = say(every, what, ".")
@@ -463,11 +499,15 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		it, they = "They read", "them"
 	}
 	var reads Text
+	files := list(read)
+	if includes {
+		files = say(files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
+	}
 	switch {
-	case len(read) > 0 && leaves != "":
-		reads = say("The dependencies are named in ", list(read), ", but ")
+	case len(read) > 0 && (leaves != "" || partly):
+		reads = say("The dependencies are named in ", files, ", but ")
 	case len(read) > 0:
-		reads = say(it, " only ", list(read), ", but ")
+		reads = say(it, " only ", files, ", but ")
 	case manifests > 0:
 		reads = say(it, " only what names the dependencies, but ")
 	default:
@@ -493,7 +533,9 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	case leaves != "":
 		f.Advice = say("Copy ", list(read), " first and install with ", code(leaves), "; then copy the rest and install the project.")
 	case c.mount && len(read) > 0:
-		f.Advice = say("Mount ", list(read), " alone.")
+		f.Advice = say("Mount ", files, " alone.")
+	case partly && len(read) > 0:
+		f.Advice = say("Copy ", files, " first and install from it alone; then copy the rest and install that.")
 	case len(read) == 0 && manifests == 0:
 		f.Advice = say("Put ", they, " above the COPY.")
 	case g.onlyPip():
@@ -508,10 +550,12 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		subject = "The installs are"
 	}
 	f.Done = say(subject, " no longer re-run by changes to the source.")
-	if len(read) == 1 {
-		f.Done = say(subject, " now re-run only when ", list(read), " changes.")
-	} else if len(read) > 1 {
-		f.Done = say(subject, " now re-run only when ", list(read), " change.")
+	switch {
+	case leaves != "" || partly || len(read) == 0:
+	case len(read) == 1 && !includes:
+		f.Done = say(subject, " now re-run only when ", files, " changes.")
+	default:
+		f.Done = say(subject, " now re-run only when ", files, " change.")
 	}
 }
 

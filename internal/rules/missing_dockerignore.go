@@ -41,7 +41,7 @@ func checkMissingDockerignore(p *Pass) {
 		if !p.needed[stage] {
 			continue
 		}
-		for _, st := range lanes(stage)[0] {
+		for _, st := range p.lanes(stage)[0] {
 			for _, c := range p.copiesOf(st.in) {
 				if c.root() {
 					p.reportNoIgnore(c)
@@ -74,18 +74,19 @@ func (p *Pass) reportNoIgnore(c *copied) {
 	}
 	root := p.Context.Build.Context == "." || p.Context.Build.Context == ""
 	version := p.versionFromGit()
-	what := say("whatever lies in the directory")
+	what := say("everything in the directory")
 	switch {
 	case root && version == "":
-		what = say(code(".git"), " and everything else in the directory")
+		what = say(code(".git"), " and everything else")
 	case !root:
 		what = say("everything in ", code(p.Context.Build.Context))
 	}
+	title := say("No ", code(".dockerignore"), " applies to this build, so ", what, " goes along.")
 	f := Finding{
 		Subject: "ignore file",
-		Title:   say("No ", code(".dockerignore"), " applies to this build."),
-		Here:    say("No ", code(".dockerignore"), " applies to this build."),
-		Why:     say(takes, " (line ", p.line(c.in), ") takes ", what, " along, and a change to any of it runs this step and those below it again."),
+		Title:   title,
+		Here:    title,
+		Why:     say(takes, " (line ", p.line(c.in), ") takes it all, and a change to any of it runs this step and those below it again."),
 		Advice:  say("Add an ignore file for what the image does not need."),
 		Done:    say("An ignore file now applies to this build."),
 		NewFile: p.ignoreFile(version),
@@ -116,7 +117,6 @@ func (p *Pass) ignoreFile(version string) *NewFile {
 		{"Version control", []string{".git"}},
 		{"Virtual environments and installed packages", []string{"**/.venv", "**/venv", "**/node_modules"}},
 		{"Caches and reports", []string{"**/__pycache__", "**/*.py[cod]", "**/.pytest_cache", "**/.mypy_cache", "**/.ruff_cache", "**/.tox", "**/.nox", "**/.coverage", "**/htmlcov"}},
-		{"Secrets and editors", []string{"**/.env", "**/.idea", "**/.vscode", "**/.DS_Store"}},
 	}
 	named := p.namedFiles()
 	var b strings.Builder
@@ -150,7 +150,7 @@ func (v *view) root() bool { return v.Context.Build.Context == "." || v.Context.
 func (p *Pass) namedFiles() []string {
 	var out []string
 	for _, stage := range p.File.Stages {
-		for _, lane := range lanes(stage) {
+		for _, lane := range p.lanes(stage) {
 			for i, st := range lane {
 				for _, c := range p.copiesOf(st.in) {
 					for _, s := range c.sources {
@@ -211,8 +211,7 @@ var versionTools = []string{"setuptools-scm", "hatch-vcs", "versioneer", "pbr", 
 // versionFromGit says what reads .git in the build, "" where nothing is known to.
 func (p *Pass) versionFromGit() string {
 	for _, in := range p.File.Instructions {
-		e := p.effectsOf(in)
-		for _, cmd := range append(e.Unknown, commandsOf(in)...) {
+		for _, cmd := range commandsOf(in) {
 			if cmd.Name == "git" && len(cmd.Words) > 1 && !slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool {
 				return w.Value == "clone" || w.Value == "config" || w.Value == "--version" || w.Value == "init"
 			}) {
@@ -220,10 +219,7 @@ func (p *Pass) versionFromGit() string {
 			}
 		}
 	}
-	if tool := p.versionTool(); tool != "" {
-		return tool
-	}
-	return ""
+	return p.versionTool()
 }
 
 func commandsOf(in *dockerfile.Instruction) []*dockerfile.Command {

@@ -76,8 +76,7 @@ func (p *Pass) movable(c *copied) Reason {
 			return Unconfigured
 		}
 	}
-	dest := c.in.Args[len(c.in.Args)-1].Value
-	if !c.destKnown || !path.IsAbs(dest) && !strings.HasPrefix(dest, "$") && !p.states[c.in].WorkdirKnown {
+	if !c.destKnown || c.relative && !p.states[c.in].WorkdirKnown {
 		return DestinationOpen
 	}
 	return ""
@@ -87,9 +86,7 @@ func (p *Pass) movable(c *copied) Reason {
 // of the installs do.
 func (p *Pass) stepsBetween(g *installGroup, last int) Reason {
 	c := g.copy
-	state := p.states[c.in]
-	relative := !path.IsAbs(c.in.Args[len(c.in.Args)-1].Value)
-	if relative && p.states[g.lane[last].in].Workdir != state.Workdir {
+	if c.relative && p.states[g.lane[last].in].Workdir != p.states[c.in].Workdir {
 		return DestinationOpen
 	}
 	variables := strings.Contains(p.textOf(c.in.Span), "$")
@@ -104,6 +101,9 @@ func (p *Pass) stepsBetween(g *installGroup, last int) Reason {
 				return reason
 			}
 			if !p.independent(in, c) {
+				if p.makesNew(in, c) {
+					return IgnoreFirst
+				}
 				return StepBetween
 			}
 		case "COPY", "ADD":
@@ -122,6 +122,27 @@ func (p *Pass) stepsBetween(g *installGroup, last int) Reason {
 		}
 	}
 	return ""
+}
+
+// makesNew says whether a RUN's commands touch nothing of what a copy brings, but make something
+// below its destination that it could bring too, where it is not ignored.
+func (p *Pass) makesNew(in *dockerfile.Instruction, c *copied) bool {
+	e := p.effectsOf(in)
+	if e.Unread || len(e.Unknown) > 0 || c.unseen() {
+		return false
+	}
+	for _, t := range e.Touches {
+		for _, touched := range t.Paths {
+			if p.apart(touched, c) {
+				continue
+			}
+			if touched == c.dest || !shelleffects.Covers(c.dest, touched) ||
+				slices.ContainsFunc(c.pairs, func(pr pair) bool { return shelleffects.Covers(touched, pr.image) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // workdirAfter is the directory that a WORKDIR sets.
@@ -239,7 +260,7 @@ func (p *Pass) manifestFiles(g *installGroup) ([]pair, Reason) {
 				if l.file == "" {
 					return nil, ManifestMissing
 				}
-				if l.by != g.copy {
+				if l.by != g.copy || p.broughtAbove(g, l.file) {
 					continue // another COPY brings it
 				}
 				if reason := add(l.file); reason != "" {
@@ -275,7 +296,7 @@ func (p *Pass) broughtAbove(g *installGroup, file string) bool {
 	}
 	last := g.runs[len(g.runs)-1].i
 	for _, c := range p.above(g.lane, last) {
-		if c == g.copy {
+		if c == g.copy || c.mount {
 			continue
 		}
 		for _, pr := range c.pairs {

@@ -30,7 +30,11 @@ type view struct {
 	effects map[*dockerfile.Instruction]shelleffects.Effects
 	copies  map[*dockerfile.Instruction][]*copied
 	sets    map[string]*requirements.Set
+	matches map[string]matches // of the context, by source
+	byStage map[*dockerfile.Stage][][]step
+	like    map[string]bool            // files of the context that are like manifests
 	pairs   int                        // files copied so far, over all copies
+	looked  int                        // steps looked at so far, to find where files come from
 	needed  map[*dockerfile.Stage]bool // stages that one of the builds runs
 	shipped map[*dockerfile.Stage]bool // stages whose layers are in the image of a build
 }
@@ -41,6 +45,9 @@ func newView(in Input) *view {
 		effects: map[*dockerfile.Instruction]shelleffects.Effects{},
 		copies:  map[*dockerfile.Instruction][]*copied{},
 		sets:    map[string]*requirements.Set{},
+		matches: map[string]matches{},
+		like:    map[string]bool{},
+		byStage: map[*dockerfile.Stage][][]step{},
 		needed:  map[*dockerfile.Stage]bool{},
 		shipped: map[*dockerfile.Stage]bool{},
 	}
@@ -106,7 +113,16 @@ type step struct {
 
 // lanes are the sequences of steps that run after each other: the stage's own, and the triggers that
 // run in the builds on top of it.
-func lanes(stage *dockerfile.Stage) [][]step {
+func (v *view) lanes(stage *dockerfile.Stage) [][]step {
+	out, ok := v.byStage[stage]
+	if !ok {
+		out = splitLanes(stage)
+		v.byStage[stage] = out
+	}
+	return out
+}
+
+func splitLanes(stage *dockerfile.Stage) [][]step {
 	var own, onbuild []step
 	for _, in := range stage.Instructions {
 		if in.Trigger != nil {
@@ -217,7 +233,7 @@ func Manifests(in Input) []string {
 	v := newView(in)
 	found := map[string]bool{}
 	for _, stage := range in.File.Stages {
-		for _, lane := range lanes(stage) {
+		for _, lane := range v.lanes(stage) {
 			for i, st := range lane {
 				for _, install := range v.effectsOf(st.in).Installs {
 					for _, p := range v.reads(lane, i, install).paths {

@@ -49,7 +49,7 @@ func checkPipCacheKept(p *Pass) {
 		if _, missing := p.File.BaseImage(p.bottom(stage), p.args); missing != "" {
 			continue // an image that hangs on a missing argument: its settings are not known
 		}
-		lane := lanes(stage)[0]
+		lane := p.lanes(stage)[0]
 		for i, st := range lane {
 			p.checkCache(lane, i, st.in)
 		}
@@ -85,12 +85,20 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 		}
 	}
 	who := strings.Join(tools, " and ")
+	leaves, this, done := "leaves its", "This install", "The install no longer leaves its"
+	if len(kept) > 1 {
+		leaves, this, done = "leave their", "These installs", "The installs no longer leave their"
+	}
+	what := "The " + strings.Join(names, " and the ")
+	if len(names) == 1 {
+		what += plural(len(kept))
+	}
 	f := Finding{
 		Subject: cacheSubject(kept[0]),
-		Title:   say("The "+strings.Join(names, " and "), " leaves its downloads in the image."),
-		Here:    say("This install leaves its downloads in the image."),
+		Title:   say(what, " ", leaves, " downloads in the image."),
+		Here:    say(this, " ", leaves, " downloads in the image."),
 		Why:     say(who, "'s cache becomes part of this layer: it is pushed and pulled with the image, and no build reads it again."),
-		Done:    say("The install no longer leaves its downloads in the image."),
+		Done:    say(done, " downloads in the image."),
 	}
 	noCache := setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil
 	switch {
@@ -205,18 +213,15 @@ func (p *Pass) mounted(in *dockerfile.Instruction, dir string) bool {
 
 // configured says whether a step above may have configured pip: what it set is not known then.
 func (p *Pass) configured(lane []step, i int, tool string) bool {
-	if tool == "poetry" {
+	if tool != "pip" {
 		return false
 	}
-	if v := p.states[lane[i].in].Env["PIP_CONFIG_FILE"]; v != "" && tool == "pip" {
+	if p.states[lane[i].in].Env["PIP_CONFIG_FILE"] != "" {
 		return true
 	}
 	for _, c := range p.above(lane, i) {
-		for _, pr := range c.pairs {
-			base := path.Base(pr.image)
-			if base == "pip.conf" || tool == "uv" && base == "uv.toml" && !strings.Contains(pr.context, "/") && !c.directory() {
-				return true
-			}
+		if c.settings {
+			return true
 		}
 	}
 	stage := lane[i].in.Stage

@@ -162,15 +162,19 @@ var settingsName = regexp.MustCompile(`(?i)(\.(config|conf)\.[cm]?[jt]s|rc\.[cm]
 // excess counts the files that a copy brings besides those that installs read: -1 where that is not
 // known and the copy takes a directory.
 func (c *copied) excess(read []string) int {
-	n := 0
-	seen := map[string]bool{}
-	for _, p := range c.pairs {
-		if seen[p.context] || manifestLike(p.context) || slices.Contains(read, p.context) {
-			continue
+	if c.others == nil {
+		c.others = map[string]bool{}
+		directory := c.directory()
+		for _, p := range c.pairs {
+			if !p.like && (directory || !c.mount && slices.Contains(codeExtensions, path.Ext(p.context)) && !settingsName.MatchString(path.Base(p.context))) {
+				c.others[p.context] = true
+			}
 		}
-		seen[p.context] = true
-		if c.directory() || !c.mount && slices.Contains(codeExtensions, path.Ext(p.context)) && !settingsName.MatchString(path.Base(p.context)) {
-			n++
+	}
+	n := len(c.others)
+	for i, file := range read {
+		if c.others[file] && !slices.Contains(read[:i], file) {
+			n--
 		}
 	}
 	if n == 0 {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -57,8 +58,11 @@ func say(parts ...any) Text {
 // maxCode bounds what is quoted of a pull request in a sentence, in characters.
 const maxCode = 120
 
+var continued = regexp.MustCompile("[\\\\`][ \t\r]*\n")
+
 // oneLine makes a piece of a file fit for a sentence.
 func oneLine(s string) string {
+	s = continued.ReplaceAllString(s, " ")
 	s = strings.Join(strings.Fields(s), " ")
 	if r := []rune(s); len(r) > maxCode {
 		s = string(r[:maxCode-1]) + "…"

@@ -42,7 +42,7 @@ func checkUnpinnedRequirement(p *Pass) {
 		if !p.needed[stage] {
 			continue
 		}
-		for _, lane := range lanes(stage) {
+		for _, lane := range p.lanes(stage) {
 			for i, st := range lane {
 				for _, install := range p.effectsOf(st.in).Installs {
 					if install.Tool != "pip" && install.Tool != "uv" && install.Tool != "pipenv" {
