@@ -1,7 +1,6 @@
 package githubtest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -175,22 +174,22 @@ func (s *Server) newToken(i *installation, repositories map[int64]bool, permissi
 
 // verifyJWT checks the App's own token: RS256 by the App's key, issued in the past, good for at most
 // ten minutes.
-func (s *Server) verifyJWT(value string) error {
+func (s *Server) verifyJWT(value string) *apiError {
 	claims := jwt.RegisteredClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
 	if _, err := parser.ParseWithClaims(value, &claims, func(*jwt.Token) (any, error) { return &s.key.PublicKey, nil }); err != nil {
-		return errors.New("A JSON web token could not be decoded")
+		return badCredentials("A JSON web token could not be decoded")
 	}
 	now := s.options.Now()
 	switch {
 	case claims.Issuer != fmt.Sprint(s.options.AppID):
-		return errors.New("'Issuer' claim ('iss') must be an Integer")
+		return badCredentials("'Issuer' claim ('iss') must be an Integer")
 	case claims.IssuedAt == nil || claims.IssuedAt.After(now):
-		return errors.New("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
+		return badCredentials("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
 	case claims.ExpiresAt == nil || !claims.ExpiresAt.After(now):
-		return errors.New("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
+		return badCredentials("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
 	case claims.ExpiresAt.After(now.Add(10 * time.Minute)):
-		return errors.New("'Expiration time' claim ('exp') is too far in the future")
+		return badCredentials("'Expiration time' claim ('exp') is too far in the future")
 	}
 	return nil
 }
@@ -217,17 +216,17 @@ func (s *Server) authenticate(r *http.Request) (credentials, *apiError) {
 		return credentials{}, nil
 	case "bearer", "token":
 	default:
-		return credentials{}, unauthorized("Bad credentials")
+		return credentials{}, badCredentials("Bad credentials")
 	}
 	if strings.Count(value, ".") == 2 {
-		if err := s.verifyJWT(value); err != nil {
-			return credentials{}, unauthorized(err.Error())
+		if failure := s.verifyJWT(value); failure != nil {
+			return credentials{}, failure
 		}
 		return credentials{app: true}, nil
 	}
 	t, ok := s.tokens[value]
 	if !ok || !t.expires.After(s.options.Now()) {
-		return credentials{}, unauthorized("Bad credentials")
+		return credentials{}, badCredentials("Bad credentials")
 	}
 	if t.installation.suspended != nil {
 		return credentials{}, &apiError{status: http.StatusForbidden, message: "This installation has been suspended"}

@@ -43,7 +43,7 @@ func (e *apiError) json() object {
 
 func notFound() *apiError { return &apiError{status: http.StatusNotFound, message: "Not Found"} }
 
-func unauthorized(message string) *apiError {
+func badCredentials(message string) *apiError {
 	return &apiError{status: http.StatusUnauthorized, message: message}
 }
 
@@ -345,13 +345,13 @@ func (s *Server) answer(r *http.Request, body []byte, who credentials, authErr *
 func (s *Server) admit(c *call, a access) *apiError {
 	switch {
 	case a.app && !c.who.app:
-		return unauthorized("A JSON web token could not be decoded")
+		return badCredentials("A JSON web token could not be decoded")
 	case a.app:
 		return nil
 	case c.who.app && a.permission != "":
-		return unauthorized("Bad credentials")
+		return badCredentials("Bad credentials")
 	case c.who.token == nil && a.permission != "":
-		return unauthorized("Requires authentication")
+		return badCredentials("Requires authentication")
 	}
 	if owner := c.r.PathValue("owner"); owner != "" {
 		repo, ok := s.repositories[strings.ToLower(owner+"/"+c.r.PathValue("repo"))]

@@ -132,8 +132,8 @@ func (p *PullRequest) setHead(id string) error {
 	return err
 }
 
-// synchronize follows the head branch. The lock is held.
-func (p *PullRequest) synchronize(by *user) error {
+// followHead takes over the head branch's present commit. The lock is held.
+func (p *PullRequest) followHead(by *user) error {
 	id, err := p.head.repo.git.branch(p.head.ref)
 	if err != nil || id == p.head.sha {
 		return err

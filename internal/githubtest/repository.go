@@ -268,7 +268,7 @@ func (r *Repository) pushed(branch string, by *user) error {
 	for _, base := range r.s.sortedRepositories() {
 		for _, p := range base.pulls {
 			if p.open && p.head.repo == r && p.head.ref == branch {
-				if err := p.synchronize(by); err != nil {
+				if err := p.followHead(by); err != nil {
 					return err
 				}
 			}

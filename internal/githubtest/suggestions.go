@@ -34,8 +34,8 @@ const (
 	ReasonNoAccess     = "You do not have permission to push to the head branch." // of this package
 )
 
-// suggestionsIn returns the content of the suggestion blocks of a comment, as GitHub Flavored
-// Markdown reads them: fences of any length, with the info string "suggestion".
+// suggestionsIn returns the content of the suggestion blocks of a comment, as GFM reads
+// them: fences of any length, with the info string "suggestion".
 func suggestionsIn(body string) []string {
 	source := []byte(strings.ReplaceAll(body, "\r\n", "\n"))
 	var found []string
