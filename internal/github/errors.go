@@ -128,7 +128,7 @@ func classifyToken(err *ghinstallation.HTTPError, now time.Time) *failure {
 // clean makes a text of GitHub fit for one line of a log.
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf) { // Cf has the controls of writing direction
 			return ' '
 		}
 		return r

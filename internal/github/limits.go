@@ -85,7 +85,7 @@ func (g *gate) open(now time.Time) (until time.Time, ok bool) {
 }
 
 // shut closes the gate until then; zero stands for a minute, and twice as long each time, up to an
-// hour, until an hour passes without.
+// hour, until two hours pass without.
 func (g *gate) shut(until, now time.Time) time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -81,10 +81,12 @@ func (h *host) PullRequest(ctx context.Context) (review.PullRequest, error) {
 		Head: head.GetSHA(), Base: base.GetSHA(), BaseRef: base.GetRef(),
 		URL: pull.GetHTMLURL(), RepositoryURL: base.GetRepo().GetHTMLURL(),
 	}
-	if id := base.GetRepo().GetID(); id != h.ref.Repository {
+	id := base.GetRepo().GetID()
+	if id != 0 && id != h.ref.Repository {
 		// The name belongs to another repository now; the one that we mean is gone from there.
 		return review.PullRequest{}, &review.GoneError{Reason: fmt.Sprintf("read pull request: %s/%s is repository %d, not %d", h.ref.Owner, h.ref.Name, id, h.ref.Repository)}
-	} else if head.GetRepo().GetID() == id {
+	}
+	if id != 0 && head.GetRepo().GetID() == id {
 		p.HeadRef = head.GetRef()
 	}
 	if !isObject(p.Head) || !isObject(p.Base) {
