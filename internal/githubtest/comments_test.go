@@ -1,11 +1,14 @@
 package githubtest
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // post posts a review with comments as the App and returns the comments' ids.
@@ -68,7 +71,7 @@ func TestCommentsFollowTheLines(t *testing.T) {
 					t.Errorf("comment %d is at commit %s, want %s", i, c.Commit, wantCommit)
 				}
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := gocmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
 			for i, c := range e.call(200, "GET", pullPath+"/comments", nil).list(t) {
@@ -165,5 +168,64 @@ func TestReplies(t *testing.T) {
 	e.call(204, "DELETE", fmt.Sprintf("%s/pulls/comments/%d", repoPath, first), nil)
 	if n := len(e.pr.Comments()); n != 2 {
 		t.Errorf("%d comments", n)
+	}
+}
+
+// TestCommentsKeepTheirText pushes random edits: a comment that is not outdated stands on the very
+// lines that it was made on.
+func TestCommentsKeepTheirText(t *testing.T) {
+	e := newExam(t, Options{})
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same edits in every run
+	edit := func(lines []string) []string {
+		lines = slices.Clone(lines)
+		for range 1 + random.IntN(3) {
+			i := random.IntN(len(lines))
+			switch random.IntN(3) {
+			case 0:
+				lines[i] = fmt.Sprintf("RUN edit %d", random.IntN(3))
+			case 1:
+				lines = slices.Insert(lines, i, fmt.Sprintf("RUN more %d", random.IntN(3)))
+			default:
+				lines = slices.Delete(lines, i, i+1)
+			}
+		}
+		return lines
+	}
+	base := strings.Split(strings.TrimSuffix(oldDockerfile, "\n"), "\n")
+	kept := 0
+	for range 12 {
+		first := edit(base)
+		_, err := e.repo.Rewrite("feature", "main", "One", Edit{Files: map[string]string{"Dockerfile": strings.Join(first, "\n") + "\n"}})
+		e.check(err)
+		var comments []any
+		view, err := e.pr.View()
+		e.check(err)
+		for _, h := range view.Files[0].Hunks {
+			for i, r := range h.Rows {
+				if r.New == 0 {
+					continue
+				}
+				comments = append(comments, at(r.New))
+				if i >= 2 && h.Rows[i-2].New > 0 {
+					comments = append(comments, at(r.New, "start_line", h.Rows[i-2].New))
+				}
+			}
+		}
+		ids := e.post(comments...)
+		second := edit(first)
+		e.dockerfile(strings.Join(second, "\n") + "\n")
+		for _, c := range e.pr.Comments() {
+			if !slices.Contains(ids, c.ID) || c.Outdated {
+				continue
+			}
+			kept++
+			then, now := first[cmp.Or(c.OriginalStart, c.OriginalLine)-1:c.OriginalLine], second[cmp.Or(c.Start, c.Line)-1:c.Line]
+			if !slices.Equal(then, now) {
+				t.Errorf("comment on %q stands on %q\nbefore:\n%s\nafter:\n%s", then, now, strings.Join(first, "\n"), strings.Join(second, "\n"))
+			}
+		}
+	}
+	if kept < 50 {
+		t.Errorf("only %d comments were not outdated", kept)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -282,4 +283,26 @@ func TestView(t *testing.T) {
 	if len(v.Files) != 1 || len(v.Outdated) != 3 {
 		t.Errorf("%d files, %d outdated threads", len(v.Files), len(v.Outdated))
 	}
+}
+
+// FuzzSuggestions holds that any text in a fence that is longer than its runs of backticks is read
+// back as it is.
+func FuzzSuggestions(f *testing.F) {
+	for _, seed := range []string{"", "a\nb", "```\n", "    x\n\ty", "~~~\n````", "<!--\n", "\n\n", "> a", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		suggestionsIn(content) // whatever it is, it must not panic
+		if strings.ContainsAny(content, "\r\x00") || !utf8.ValidString(content) {
+			return
+		}
+		if content != "" {
+			content += "\n"
+		}
+		fence := strings.Repeat("`", 3+strings.Count(content, "`"))
+		got := suggestionsIn("Before\n\n" + fence + "suggestion\n" + content + fence + "\n\nAfter\n")
+		if len(got) != 1 || got[0] != content {
+			t.Errorf("%q was read as %q", content, got)
+		}
+	})
 }
