@@ -1,0 +1,235 @@
+// Package checkout gives a local checkout as trees and texts: the work tree, with or without git,
+// and the commits of its git repository. It never writes through a symbolic link and never reads
+// outside the checkout.
+package checkout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+)
+
+// Checkout is one directory on this machine, the root of a repository.
+type Checkout struct {
+	// Dir is the absolute path of the root.
+	Dir  string
+	root *os.Root
+	git  git
+}
+
+// Open finds the root of the git checkout that dir lies in; where git knows of none (or is not
+// installed), dir itself is the root.
+func Open(ctx context.Context, dir string) (*Checkout, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the checkout: %w", err)
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open the checkout: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("open the checkout: %s is not a directory", dir)
+	}
+	c := &Checkout{Dir: dir}
+	if top, err := (git{dir: dir}).run(ctx, "rev-parse", "--show-toplevel"); err == nil {
+		c.Dir = filepath.FromSlash(strings.TrimRight(string(top), "\r\n"))
+		c.git = git{dir: c.Dir}
+	}
+	if c.root, err = os.OpenRoot(c.Dir); err != nil {
+		return nil, fmt.Errorf("open the checkout: %w", err)
+	}
+	return c, nil
+}
+
+// Close releases the root directory.
+func (c *Checkout) Close() error { return c.root.Close() }
+
+// HasGit says whether the checkout belongs to a git repository.
+func (c *Checkout) HasGit() bool { return c.git.dir != "" }
+
+// Rel turns a path, absolute or relative to the working directory from, into one of the
+// repository: relative to its root, with slashes, "." for the root itself. A path outside the
+// checkout is an error.
+func (c *Checkout) Rel(from, path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(from, path)
+	}
+	// Both sides are resolved, since a temporary directory may itself be a link.
+	root, err := filepath.EvalSymlinks(c.Dir)
+	if err != nil {
+		return "", fmt.Errorf("resolve %s: %w", c.Dir, err)
+	}
+	// The last element may be a link of the repository's own and stays as it is.
+	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", path, err)
+	}
+	resolved := filepath.Join(parent, filepath.Base(path))
+	if filepath.Clean(path) == filepath.Clean(c.Dir) {
+		resolved = root
+	}
+	rel, err := filepath.Rel(root, resolved)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", fmt.Errorf("%s lies outside the checkout %s", path, c.Dir)
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// WorkTree lists the files of the work tree as they are now: in a git checkout those that git
+// tracks or would track, else every file. progress, where not nil, is called with the number of
+// files seen so far.
+func (c *Checkout) WorkTree(ctx context.Context, progress func(files int)) ([]buildcontext.Entry, error) {
+	paths, err := c.paths(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]buildcontext.Entry, 0, len(paths))
+	for i, p := range paths {
+		if progress != nil && i%1000 == 0 {
+			progress(i)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		entry, ok, err := c.entry(p)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			entries = append(entries, entry)
+		}
+	}
+	return entries, nil
+}
+
+// workObject is the object id of a work tree's file: the work tree is one tree, so its path is
+// another text for every other content.
+const workObject = "work:"
+
+func (c *Checkout) entry(path string) (entry buildcontext.Entry, ok bool, err error) {
+	info, err := c.root.Lstat(filepath.FromSlash(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return entry, false, nil // in git's index, deleted from the work tree
+	}
+	if err != nil {
+		return entry, false, fmt.Errorf("look at %s: %w", path, err)
+	}
+	entry = buildcontext.Entry{Path: path, Object: workObject + path, Size: info.Size()}
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		link, err := c.root.Readlink(filepath.FromSlash(path))
+		if err != nil {
+			return entry, false, fmt.Errorf("read the link %s: %w", path, err)
+		}
+		entry.Mode, entry.Link = "120000", filepath.ToSlash(link)
+	case mode.IsDir():
+		entry.Mode = "160000" // git lists a directory only for a submodule
+	case !mode.IsRegular():
+		return entry, false, nil // sockets, pipes and devices are never sent to a builder as files
+	case mode&0o111 != 0:
+		entry.Mode = "100755"
+	default:
+		entry.Mode = "100644"
+	}
+	return entry, true, nil
+}
+
+func (c *Checkout) paths(ctx context.Context) ([]string, error) {
+	if c.HasGit() {
+		out, err := c.git.run(ctx, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+		if err != nil {
+			return nil, fmt.Errorf("list the work tree: %w", err)
+		}
+		paths := splitZero(out)
+		slices.Sort(paths)
+		return slices.Compact(paths), nil
+	}
+	var paths []string
+	err := fs.WalkDir(c.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case d.IsDir() && d.Name() == ".git":
+			return fs.SkipDir
+		case !d.IsDir():
+			paths = append(paths, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the work tree: %w", err)
+	}
+	return paths, nil
+}
+
+// maxText is the most that Read returns, in bytes: what is larger is no build file.
+const maxText = 1 << 20
+
+// ErrTooLarge says that a file is larger than hitrate reads.
+var ErrTooLarge = errors.New("larger than 1 MB")
+
+// Read gives the text of an entry of WorkTree or Commit; *[ErrTooLarge] above 1 MB.
+func (c *Checkout) Read(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
+	if e.Size > maxText {
+		return nil, ErrTooLarge
+	}
+	path, ok := strings.CutPrefix(e.Object, workObject)
+	if !ok {
+		return c.git.blob(ctx, e.Object)
+	}
+	f, err := c.root.Open(filepath.FromSlash(path))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	data, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	case len(data) > maxText:
+		return nil, ErrTooLarge
+	}
+	return data, nil
+}
+
+// Write replaces a file of the work tree, or creates it. It keeps the file's mode, and writes
+// beside it first, so that a full disk or a kill leaves the old text.
+func (c *Checkout) Write(path string, data []byte) error {
+	name := filepath.FromSlash(path)
+	mode := fs.FileMode(0o644)
+	if info, err := c.root.Lstat(name); err == nil {
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("write %s: not a regular file", path)
+		}
+		mode = info.Mode().Perm()
+	}
+	temporary := name + ".hitrate-new"
+	if err := c.root.WriteFile(temporary, data, mode); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := c.root.Chmod(temporary, mode); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), c.root.Remove(temporary))
+	}
+	if err := c.root.Rename(temporary, name); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), c.root.Remove(temporary))
+	}
+	return nil
+}
+
+func splitZero(out []byte) []string {
+	out = bytes.TrimSuffix(out, []byte{0})
+	if len(out) == 0 {
+		return nil
+	}
+	return strings.Split(string(out), "\x00")
+}
