@@ -242,7 +242,7 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
 		}
 		// Another stage's copies count when they bring what the install reads; scripts and
 		// settings that a step between uses have to be there.
-		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c) || p.installedFrom(s, c)) {
+		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c) || s.namesLocal()) {
 			continue
 		}
 		first, at = c, place
@@ -250,15 +250,10 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
 	return first, at
 }
 
-// installedFrom says whether the requirements name a local path, so that a directory which is copied
-// may be what is installed.
-func (p *Pass) installedFrom(s served, c *copied) bool {
-	for _, r := range s.reads {
-		if r.set != nil && len(r.set.Local()) > 0 {
-			return true
-		}
-	}
-	return false
+// namesLocal says whether the requirements name a local path, so that a directory which is copied may
+// be what is installed.
+func (s served) namesLocal() bool {
+	return slices.ContainsFunc(s.reads, func(r readsOf) bool { return r.set != nil && len(r.set.Local()) > 0 })
 }
 
 // contextPath is a repository path relative to the context.
@@ -438,145 +433,3 @@ func (g *installGroup) subject() string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-// installName is what people call an install: "pip install", "npm ci".
-func installName(i shelleffects.Install) string {
-	tool := i.Tool
-	if tool == "bundler" {
-		tool = "bundle"
-	}
-	return tool + " " + i.Verb
-}
-
-// installWords writes the sentences.
-func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
-	c := g.copy
-	var names []string
-	leaves := ""
-	several, manifests := 0, 0
-	partly, includes := false, false
-	for _, s := range g.runs {
-		for n, install := range s.installs {
-			several++
-			if name := installName(install); !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-			r := s.reads[n]
-			if install.Leaves != "" && p.isPackage(r, install) {
-				leaves = install.Leaves
-			}
-			partly = partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
-			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
-			manifests += len(install.Manifests)
-		}
-	}
-	var what, here Text
-	switch {
-	case len(names) == 1:
-		what = say("the "+names[0], plural(several))
-	case len(names) == 2:
-		what = say("the "+names[0], " and the "+names[1])
-	default:
-		what = say("the dependency installs")
-	}
-	here = say("this install")
-	if several > 1 {
-		here = say("these installs")
-	}
-	copyText := code(p.textOf(c.in.Span))
-	if c.mount {
-		copyText = code(p.mountText(c))
-	}
-	every := say("Every change to what ", copyText, " brings re-runs ")
-	if c.root() && g.anchor() == c.in && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
-		every = say("Every commit re-runs ")
-	}
-	f.Title = say(every, what, ".")
-	f.Here = say(every, here, ".")
-
-	it, they := "It reads", "it"
-	if several > 1 {
-		it, they = "They read", "them"
-	}
-	var reads Text
-	files := list(read)
-	if includes {
-		files = say(files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
-	}
-	switch {
-	case len(read) > 0 && (leaves != "" || partly):
-		reads = say("The dependencies are named in ", files, ", but ")
-	case len(read) > 0:
-		reads = say(it, " only ", files, ", but ")
-	case manifests > 0:
-		reads = say(it, " only what names the dependencies, but ")
-	default:
-		reads = say(it, " no file of the source, but ")
-	}
-	brings := say(" puts every file in front of ", they, ".")
-	if n := c.excess(nil); !c.root() || p.Context == nil {
-		switch {
-		case n == 1:
-			brings = say(" puts another file in front of ", they, ".")
-		case n > 1:
-			brings = say(" puts ", n, " other files in front of ", they, ".")
-		default:
-			brings = say(" puts a whole directory in front of ", they, ".")
-		}
-	}
-	if c.mount {
-		brings = say(" mounts more than that.")
-	}
-	f.Why = say(reads, copyText, " (line ", p.line(g.anchor()), ")", brings)
-
-	switch {
-	case leaves != "":
-		f.Advice = say("Copy ", list(read), " first and install with ", code(leaves), "; then copy the rest and install the project.")
-	case c.mount && len(read) > 0:
-		f.Advice = say("Mount ", files, " alone.")
-	case partly && len(read) > 0:
-		f.Advice = say("Copy ", files, " first and install from it alone; then copy the rest and install that.")
-	case len(read) == 0 && manifests == 0:
-		f.Advice = say("Put ", they, " above the COPY.")
-	case g.onlyPip():
-		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
-	case len(read) > 0:
-		f.Advice = say("Copy ", list(read), " first and the rest after ", they, ".")
-	default:
-		f.Advice = say("Copy what names the dependencies first and the rest after ", they, ".")
-	}
-	subject := "The install is"
-	if several > 1 {
-		subject = "The installs are"
-	}
-	f.Done = say(subject, " no longer re-run by changes to the source.")
-	switch {
-	case leaves != "" || partly || len(read) == 0:
-	case len(read) == 1 && !includes:
-		f.Done = say(subject, " now re-run only when ", files, " changes.")
-	default:
-		f.Done = say(subject, " now re-run only when ", files, " change.")
-	}
-}
-
-func plural(n int) string {
-	if n > 1 {
-		return "s"
-	}
-	return ""
-}
-
-// onlyPip says that all installs read requirements files in pip's format.
-func (g *installGroup) onlyPip() bool {
-	for _, s := range g.runs {
-		for _, install := range s.installs {
-			if install.Tool != "pip" && (install.Tool != "uv" || install.Verb == "sync") {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// mountText is the mount of a RUN as written.
-func (p *Pass) mountText(c *copied) string { return p.textOf(c.flag.Span) }

@@ -38,7 +38,7 @@ var managers = map[string]manager{
 		tool:    "zypper",
 		options: options{short: "rpt", long: []string{"root", "repo", "from", "type", "plus-repo", "plus-content", "config", "cache-dir", "reposd-dir", "solv-cache-dir", "pkg-cache-dir"}},
 		update:  []string{"refresh", "ref"}, install: []string{"install", "in", "source-install", "si"}, upgrade: []string{"update", "up", "dist-upgrade", "dup", "patch"},
-		other: []string{"clean", "cc", "remove", "rm", "addrepo", "ar", "removerepo", "rr", "modifyrepo", "mr", "search", "se", "info", "repos", "lr"},
+		other:   []string{"clean", "cc", "remove", "rm", "addrepo", "ar", "removerepo", "rr", "modifyrepo", "mr", "search", "se", "info", "repos", "lr"},
 		fetches: true, // repositories refresh by themselves where they are set to, as those of the images are
 	},
 }
