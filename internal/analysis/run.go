@@ -34,10 +34,11 @@ const (
 // Run needs no network, no file system and no clock. When ctx ends the report is incomplete.
 func Run(ctx context.Context, req Request) Report {
 	a := &run{
-		Request: req,
-		tree:    buildcontext.NewTree(req.Tree),
-		needs:   map[string]bool{},
-		texts:   map[string]*source.File{},
+		Request:  req,
+		tree:     buildcontext.NewTree(req.Tree),
+		needs:    map[string]bool{},
+		texts:    map[string]*source.File{},
+		contexts: map[contextKey]*buildcontext.Context{},
 	}
 	chosen := a.choose()
 	if len(chosen) == 0 {
@@ -75,6 +76,9 @@ func Run(ctx context.Context, req Request) Report {
 			t.fixes = fix.Prove(ctx, t.in, t.findings)
 		}
 	}
+	if len(a.needs) > 0 {
+		return a.unfinished()
+	}
 	a.collect(targets)
 	return a.report()
 }
@@ -82,11 +86,12 @@ func Run(ctx context.Context, req Request) Report {
 // run is one request on its way.
 type run struct {
 	Request
-	tree  buildcontext.Tree
-	facts workflow.Facts
-	needs map[string]bool // objects
-	texts map[string]*source.File
-	out   Report
+	tree     buildcontext.Tree
+	facts    workflow.Facts
+	needs    map[string]bool // objects
+	texts    map[string]*source.File
+	contexts map[contextKey]*buildcontext.Context
+	out      Report
 }
 
 // target is one Dockerfile to look at.
@@ -247,13 +252,7 @@ func (a *run) open(ctx context.Context, p string) *target {
 		return nil
 	}
 	t.in.Builds = builds
-	t.in.Context, err = buildcontext.Open(a.tree, builds[0], func(p string) ([]byte, error) {
-		f, err := a.read(p)
-		if err != nil {
-			return nil, err
-		}
-		return f.Data, nil
-	})
+	t.in.Context, err = a.openContext(builds[0])
 	var ignore *buildcontext.IgnoreError
 	switch {
 	case errors.Is(err, rules.ErrNeeded):
@@ -276,8 +275,47 @@ func (a *run) open(ctx context.Context, p string) *target {
 	if !a.touches(t, manifests) {
 		return nil
 	}
+	for _, m := range manifests {
+		// Proofs look into these; the rules may only have named them.
+		if base := path.Base(m); base == "pyproject.toml" || base == "uv.toml" || base == "uv.lock" {
+			_, _ = a.read(m)
+		}
+	}
 	t.out = Dockerfile{Path: p, Builds: builds, IgnoreFile: t.in.Context.IgnoreFile, Manifests: manifests}
 	return t
+}
+
+// openContext opens the context of a build. Dockerfiles that share a directory and an ignore file
+// share what the ignore file leaves of it: that is the costly part of a large tree.
+func (a *run) openContext(b buildcontext.Build) (*buildcontext.Context, error) {
+	key := contextKey{kind: b.Kind, dir: path.Clean(b.Context)}
+	for _, p := range buildcontext.IgnoreCandidates(b) {
+		if _, found := a.tree.Lookup(p); found {
+			key.ignore += p + "\x00"
+		}
+	}
+	if shared, ok := a.contexts[key]; ok {
+		c := *shared
+		c.Build = b
+		return &c, nil
+	}
+	c, err := buildcontext.Open(a.tree, b, func(p string) ([]byte, error) {
+		f, err := a.read(p)
+		if err != nil {
+			return nil, err
+		}
+		return f.Data, nil
+	})
+	if err == nil {
+		a.contexts[key] = c
+	}
+	return c, err
+}
+
+// contextKey is what a context's files hang on.
+type contextKey struct {
+	kind        buildcontext.Kind
+	dir, ignore string
 }
 
 // touches says whether one of the changes is about a Dockerfile: itself, an ignore file that applies

@@ -56,7 +56,14 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 		if i == e.Step {
 			break
 		}
-		if dest, _, ok := s.dest(i); ok && (i.Keyword == "COPY" || i.Keyword == "ADD") && shelleffects.Overlaps(dest, e.Target) {
+		if i.Keyword != "COPY" && i.Keyword != "ADD" {
+			continue
+		}
+		// What is copied into the cache would be hidden by the mount.
+		if dest, _, ok := s.dest(i); ok && shelleffects.Covers(e.Target, dest) {
+			return rules.CacheUsed
+		}
+		if p, reason := s.placeCopy(i); reason == "" && p.covers(e.Target) {
 			return rules.CacheUsed
 		}
 	}
@@ -86,7 +93,11 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 		return rules.CacheOff
 	}
 	for _, edit := range u.edits {
-		if edit.Span.Len() != 0 || strings.TrimSpace(edit.New) != e.Flag || !e.Command.Span.Contains(edit.Span) {
+		declared := slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
+			f, ok := o.(rules.AddFlag)
+			return ok && edit.Span.Len() == 0 && strings.TrimSpace(edit.New) == f.Flag && f.Command.Span.Contains(edit.Span)
+		})
+		if !declared {
 			return rules.NotProven
 		}
 	}

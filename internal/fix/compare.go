@@ -205,7 +205,7 @@ func (c *comparison) plans(before, after *buildcache.Plan) Reason {
 			x := &list[k]
 			steps := now[x.now]
 			if x.add != nil {
-				if len(steps) != 1 || !copiesLike(steps[0], was[x.add.Of]) {
+				if len(steps) != 1 || !copiesLike(steps[0], was[x.add.Of], x.add.Of.Keyword == "ADD") {
 					return rules.ChangesSteps
 				}
 				continue
@@ -266,14 +266,17 @@ func isMount(line string, m rules.AddCacheMount) bool {
 }
 
 // copiesLike says whether the operation of a new COPY copies with the owner, mode and options of the
-// one it is taken from.
-func copiesLike(now string, of []string) bool {
+// one it is taken from. An ADD would unpack archives; of a directory's files it does not.
+func copiesLike(now string, of []string, add bool) bool {
 	if len(of) != 1 {
 		return false
 	}
 	want := map[string]bool{}
 	for _, line := range opLines(of[0]) {
 		if rest, ok := copyOptions(line); ok {
+			if add {
+				rest = strings.Replace(rest, " unpack", "", 1)
+			}
 			want[rest] = true
 		}
 	}

@@ -87,7 +87,7 @@ func bothMounts(a, b *unit, x, y source.Edit) bool {
 }
 
 func onlyMounts(u *unit) bool {
-	return len(u.edits) == 1 && !slices.ContainsFunc(u.effects, func(e rules.Effect) bool {
+	return len(u.edits) == 1 && len(u.effects) > 0 && !slices.ContainsFunc(u.effects, func(e rules.Effect) bool {
 		_, ok := e.(rules.AddCacheMount)
 		return !ok
 	})

@@ -319,7 +319,7 @@ func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
 			return rules.StepBetween
 		}
 	} else {
-		for _, bin := range strings.Split(state.Env["PATH"], ":") {
+		for _, bin := range m.searchPath(c, state) {
 			if _, ours := m.source.files[path.Join(bin, program.Value)]; ours {
 				return rules.StepBetween
 			}
@@ -341,6 +341,40 @@ func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
 		}
 	}
 	return ""
+}
+
+// searchPath are directories that a command's program may be found in, as far as the file names them:
+// what a base image has in PATH is not the source's.
+func (m *move) searchPath(c *dockerfile.Command, state dockerfile.State) []string {
+	values := []string{state.Env["PATH"]}
+	for stage := m.step.Stage; stage != nil; stage = stage.Parent {
+		for _, i := range stage.Instructions {
+			if cmd, ok := i.Command.(*instructions.EnvCommand); ok {
+				for _, e := range cmd.Env {
+					if e.Key == "PATH" {
+						values = append(values, e.Value)
+					}
+				}
+			}
+		}
+	}
+	for _, a := range c.Assigns {
+		if a.Name == "PATH" {
+			values = append(values, a.Value)
+		}
+	}
+	var dirs []string
+	for _, value := range values {
+		for dir := range strings.SplitSeq(strings.Trim(value, `"'`), ":") {
+			if dir, ok := shelleffects.Expand(dir, state.Env); ok {
+				if !path.IsAbs(dir) {
+					dir = path.Join("/", state.Workdir, dir)
+				}
+				dirs = append(dirs, path.Clean(dir))
+			}
+		}
+	}
+	return dirs
 }
 
 // readers only look at what they name.

@@ -85,7 +85,7 @@ func (s scene) takesUpdate(update, into *dockerfile.Instruction, tool string) Re
 	switch {
 	case first == nil:
 		return rules.NotProven
-	case first.Nested > 0 || !first.Always:
+	case first.Nested > 0 || !first.Always || unseenFailure(run, first):
 		return rules.FailureUnseen
 	}
 	for _, p := range effects.Packages {
@@ -110,6 +110,14 @@ func (s scene) takesUpdate(update, into *dockerfile.Instruction, tool string) Re
 		return rules.OtherSettings
 	}
 	return ""
+}
+
+// unseenFailure says whether a command put in front of another with && could fail without failing the
+// RUN: what follows the list runs all the same, also under set -e, which looks at the last command of
+// a list only.
+func unseenFailure(run *dockerfile.Run, cmd *dockerfile.Command) bool {
+	n := slices.IndexFunc(run.Steps, func(s dockerfile.Step) bool { return slices.Contains(s.Commands, cmd) })
+	return n < 0 || slices.ContainsFunc(run.Steps[n+1:], func(s dockerfile.Step) bool { return s.Op != "&&" })
 }
 
 // indexSettings are the variables that say how an index is fetched.
