@@ -3,7 +3,6 @@ package review
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -166,39 +165,4 @@ func diffOf(f ChangedFile, before, after []byte) Diff {
 		return diffFromTexts(string(before), string(after))
 	}
 	return Diff{unknown: true}
-}
-
-// ChangedFiles reads the output of "git diff" (with renames, without colour) as GitHub would list
-// it; head gives the object of a path at the head. It serves reviews of a local checkout.
-func ChangedFiles(diff io.Reader, head func(path string) string) ([]ChangedFile, error) {
-	parsed, _, err := gitdiff.Parse(diff)
-	if err != nil {
-		return nil, fmt.Errorf("parse git diff: %w", err)
-	}
-	var files []ChangedFile
-	for _, p := range parsed {
-		f := ChangedFile{Path: p.NewName, Status: "modified"}
-		switch {
-		case p.IsDelete:
-			f.Path, f.Status = p.OldName, "removed"
-		case p.IsNew:
-			f.Status = "added"
-		case p.IsRename:
-			f.Status, f.Previous = "renamed", p.OldName
-		case p.IsCopy:
-			f.Status, f.Previous = "copied", p.OldName
-		case len(p.TextFragments) == 0 && !p.IsBinary:
-			f.Status = "changed" // its mode
-		}
-		if f.Status != "removed" {
-			f.Object = head(f.Path)
-		}
-		var patch strings.Builder
-		for _, fragment := range p.TextFragments {
-			patch.WriteString(fragment.String())
-		}
-		f.Patch, f.HasPatch = patch.String(), len(p.TextFragments) > 0
-		files = append(files, f)
-	}
-	return files, nil
 }

@@ -1,10 +1,7 @@
 package review
 
 import (
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -158,59 +155,6 @@ func TestDiffWithoutPatch(t *testing.T) {
 		}
 		if d.Anchor(l) {
 			t.Errorf("%s: nothing can be anchored without a patch", test.name)
-		}
-	}
-}
-
-func TestChangedFiles(t *testing.T) {
-	const diff = `diff --git a/Dockerfile b/Dockerfile
-index 1111111..2222222 100644
---- a/Dockerfile
-+++ b/Dockerfile
-@@ -1,2 +1,2 @@
- FROM scratch
--RUN a
-+RUN b
-diff --git a/gone b/gone
-deleted file mode 100644
-index 1111111..0000000
---- a/gone
-+++ /dev/null
-@@ -1 +0,0 @@
--x
-diff --git "a/n\303\244h.txt" "b/n\303\244h.txt"
-new file mode 100644
-index 0000000..1111111
---- /dev/null
-+++ "b/n\303\244h.txt"
-@@ -0,0 +1 @@
-+x
-\ No newline at end of file
-diff --git a/old b/new
-similarity index 100%
-rename from old
-rename to new
-diff --git a/run.sh b/run.sh
-old mode 100644
-new mode 100755
-`
-	got, err := ChangedFiles(strings.NewReader(diff), func(path string) string { return "object of " + path })
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []ChangedFile{
-		{Path: "Dockerfile", Status: "modified", Object: "object of Dockerfile", Patch: "@@ -1,2 +1,2 @@\n FROM scratch\n-RUN a\n+RUN b\n", HasPatch: true},
-		{Path: "gone", Status: "removed", Patch: "@@ -1,1 +0,0 @@\n-x\n", HasPatch: true},
-		{Path: "näh.txt", Status: "added", Object: "object of näh.txt", Patch: "@@ -0,0 +1,1 @@\n+x\n\\ No newline at end of file\n", HasPatch: true},
-		{Path: "new", Previous: "old", Status: "renamed", Object: "object of new"},
-		{Path: "run.sh", Status: "changed", Object: "object of run.sh"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	for _, f := range got {
-		if _, err := ParsePatch(f.Patch); err != nil {
-			t.Errorf("%s: %v", f.Path, err)
 		}
 	}
 }

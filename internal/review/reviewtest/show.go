@@ -86,7 +86,7 @@ func (h *Host) Everything() []string {
 	return all
 }
 
-// Comments of ours with their lines, for checks that a suggestion stands where it should.
+// Suggestions are our comments that have one and are not outdated.
 func (h *Host) Suggestions() []int64 {
 	var ids []int64
 	for _, c := range h.comments {
