@@ -79,17 +79,42 @@ func example(root, id string) (string, error) {
 	b.WriteString("\n## Example\n")
 	title := ""
 	for _, file := range archive.Files {
-		of, path, ok := strings.Cut(file.Name, "/")
+		of, path, _ := strings.Cut(file.Name, "/")
 		if title == "" {
 			title = of
 		}
-		if !ok || of != title {
-			break
+		switch {
+		case of != title:
+		case path == "want":
+			b.WriteString(said(string(file.Data)))
+		default:
+			fmt.Fprintf(&b, "\n`%s`:\n\n```\n%s```\n", path, file.Data)
 		}
-		fmt.Fprintf(&b, "\n`%s`:\n\n```\n%s```\n", path, file.Data)
 	}
 	fmt.Fprintf(&b, "\nEvery case that the rule is tested on, those where it keeps silent among them: [%s](../../%s).\n", name, name)
 	return b.String(), nil
+}
+
+// said is the first finding that a case wants: its place, its title, why it matters, what is said when
+// it is gone, and, behind "|", the file with the edit; see the harness in package rules.
+func said(want string) string {
+	lines := strings.Split(strings.TrimRight(want, "\n"), "\n")
+	if len(lines) < 3 {
+		return "\nhitrate says nothing.\n"
+	}
+	title, _, _ := strings.Cut(lines[1], " / ")
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nhitrate says:\n\n> **%s** %s\n", title, lines[2])
+	var edited []string
+	for _, line := range lines[3:] {
+		if text, ok := strings.CutPrefix(line, "|"); ok {
+			edited = append(edited, strings.TrimPrefix(text, " "))
+		}
+	}
+	if len(edited) > 0 {
+		fmt.Fprintf(&b, "\nand suggests:\n\n```\n%s\n```\n", strings.Join(edited, "\n"))
+	}
+	return b.String()
 }
 
 const (
@@ -110,11 +135,11 @@ func readme(file string) error {
 	}
 	var b bytes.Buffer
 	b.Write(before)
-	b.WriteString(tableStart + "| rule | fires when | edit |\n|---|---|---|\n")
+	b.WriteString(tableStart + "| rule | fires when | offers an edit, where it is proven |\n|---|---|---|\n")
 	for _, rule := range rules.All() {
-		edit := "words only"
+		edit := "no: words only"
 		if rule.Fix != "" {
-			edit = "yes, where it is proven"
+			edit = "yes"
 		}
 		fmt.Fprintf(&b, "| [%s](docs/rules/%s.md) | %s | %s |\n", rule.ID, rule.ID, strings.TrimSuffix(rule.Title, "."), edit)
 	}
