@@ -36,7 +36,7 @@ func configProblems(i *item) string {
 	return strings.Join(lines, "\n")
 }
 
-const configConsequence = "Until it can, hitrate goes by the organisation's settings or its own; nothing else is affected."
+const configConsequence = "This review goes by the base branch's. Merged as it is, the file would be passed over, and the organisation's or the built-in settings would hold."
 
 func (d *decision) configComment(i *item) string {
 	return bold("This configuration cannot be used.") + " " + configConsequence + "\n\n" + configProblems(i)
