@@ -69,3 +69,16 @@ type MissingArgError struct {
 func (e *MissingArgError) Error() string {
 	return fmt.Sprintf("%s:%d: FROM needs a value for ARG %s, which has no default", e.Path, e.Line, e.Arg)
 }
+
+// UnsetError says that an instruction cannot do without a variable that nothing in the file sets or
+// declares. The base image may set it, or a builder that is not BuildKit: not analysed, which is no
+// fault of the Dockerfile.
+type UnsetError struct {
+	Path, Name string
+	Line       int
+	Keyword    string // of the instruction
+}
+
+func (e *UnsetError) Error() string {
+	return fmt.Sprintf("%s:%d: %s needs the value of %s, which this file does not set", e.Path, e.Line, e.Keyword, e.Name)
+}

@@ -25,7 +25,7 @@ const contextName = "context"
 
 // Compile is BuildKit's frontend run in process on a canned image configuration for every base.
 // Errors: *dockerfile.Error with the line for what BuildKit refuses, *dockerfile.LimitError,
-// *MissingArgError. It needs no network, no file system and no clock.
+// *MissingArgError, *UnsetError, and ctx's own. It needs no network, no file system and no clock.
 //
 // The frontend is the one that hitrate is built with: "# syntax=" is not followed, and named
 // contexts are not known. The platform is linux/amd64.

@@ -30,6 +30,10 @@ func predict(text string, vars sizes, escape rune, quotes bool) prediction {
 	return l.prediction
 }
 
+// patternWork is what it costs to hold one byte of a pattern against one of a value, for every byte
+// that is only copied.
+const patternWork = 10
+
 type sizeLexer struct {
 	prediction
 	text   string
@@ -127,12 +131,12 @@ func (l *sizeLexer) dollar() int {
 		}
 		pattern := l.until('/')
 		replacement := l.until('}')
-		l.spend(mul(value+1, pattern+1))
+		l.spend(mul(patternWork*(value+1), pattern+1))
 		return max(mul(value+1, replacement+1), add(written, add(pattern, replacement)))
 	case '#', '%':
 		l.at++
 		pattern := l.until('}')
-		l.spend(mul(value+1, mul(value+1, pattern+1))) // it tries one end after the other
+		l.spend(mul(patternWork*(value+1), pattern+1))
 		return max(value, add(written, pattern))
 	default:
 		if op != 0 {

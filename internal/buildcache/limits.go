@@ -2,6 +2,7 @@ package buildcache
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -18,13 +19,16 @@ const (
 	// MaxVariables counts the settings of ENV and ARG.
 	MaxVariables = 1000
 	// MaxExpansion is the length of all text after expansion, and of the environments of all RUNs.
-	MaxExpansion = 32 << 20
+	MaxExpansion = 8 << 20
 	// maxNameLength is that of a variable: BuildKit compares unknown names to all it knows.
 	maxNameLength = 255
-	// maxWork is about two seconds.
+	// maxWork is a second or two, in units of some five nanoseconds.
 	maxWork = 400_000_000
-	// chainWork is the work of one variable in one lookup of the environment.
-	chainWork = 50
+	// What one variable that is set costs: for a word that names one, for a step, and for a RUN,
+	// whose operation has them all.
+	wordWork, stepWork, runWork = 20, 50, 800
+	// portWork is that of one port of a range in EXPOSE.
+	portWork = 1500
 )
 
 // checkCost refuses a Dockerfile that would cost too much to compile, before it does.
@@ -161,6 +165,9 @@ func (c *coster) instruction(s *stageCost, i *dockerfile.Instruction) error {
 		}
 	case *instructions.ExposeCommand:
 		words = cmd.Ports
+		for _, port := range cmd.Ports {
+			c.work = add(c.work, portsOf(port)*portWork)
+		}
 	case *instructions.VolumeCommand:
 		words = cmd.Volumes
 	case *instructions.UserCommand:
@@ -169,13 +176,14 @@ func (c *coster) instruction(s *stageCost, i *dockerfile.Instruction) error {
 		words = []string{cmd.Signal}
 	case *instructions.WorkdirCommand:
 		c.steps++
+		c.work = add(c.work, s.chain*stepWork)
 		words = []string{cmd.Path, cmd.Path}
 	case *instructions.CopyCommand:
 		words = append(words, cmd.String(), cmd.Chown, cmd.Chmod)
-		words = append(words, c.sources(cmd.SourcesAndDest)...)
+		words = append(words, c.sources(s, cmd.SourcesAndDest)...)
 	case *instructions.AddCommand:
 		words = append(words, cmd.String(), cmd.Chown, cmd.Chmod, cmd.Checksum)
-		words = append(words, c.sources(cmd.SourcesAndDest)...)
+		words = append(words, c.sources(s, cmd.SourcesAndDest)...)
 	case *instructions.RunCommand:
 		if err := c.run(s, i, cmd); err != nil {
 			return err
@@ -189,12 +197,29 @@ func (c *coster) instruction(s *stageCost, i *dockerfile.Instruction) error {
 	return c.check()
 }
 
+// portsOf is how many ports a word of EXPOSE may stand for.
+func portsOf(word string) int {
+	ports, _, _ := strings.Cut(word, "/")
+	ports = ports[strings.LastIndexByte(ports, ':')+1:]
+	from, to, isRange := strings.Cut(ports, "-")
+	if !isRange && !strings.Contains(word, "$") {
+		return 1
+	}
+	first, err1 := strconv.ParseUint(from, 10, 16)
+	last, err2 := strconv.ParseUint(to, 10, 16)
+	if err1 != nil || err2 != nil {
+		return 1 << 13 // a variable: mostly one port, at worst eight times as many
+	}
+	return int(max(first, last)-first) + 1
+}
+
 // sources counts the sources of a COPY or ADD, and returns its words; documents that are expanded
 // are among them.
-func (c *coster) sources(s instructions.SourcesAndDest) []string {
-	c.steps += max(1, len(s.SourcePaths)+len(s.SourceContents))
-	words := append([]string{s.DestPath}, s.SourcePaths...)
-	for _, doc := range s.SourceContents {
+func (c *coster) sources(s *stageCost, from instructions.SourcesAndDest) []string {
+	c.steps += max(1, len(from.SourcePaths)+len(from.SourceContents))
+	c.work = add(c.work, s.chain*stepWork)
+	words := append([]string{from.DestPath}, from.SourcePaths...)
+	for _, doc := range from.SourceContents {
 		if doc.Expand {
 			words = append(words, doc.Data)
 		}
@@ -205,7 +230,7 @@ func (c *coster) sources(s instructions.SourcesAndDest) []string {
 func (c *coster) run(s *stageCost, i *dockerfile.Instruction, cmd *instructions.RunCommand) error {
 	mounts := instructions.GetMounts(cmd)
 	c.steps += 1 + len(mounts)
-	c.work = add(c.work, len(mounts)*s.chain*chainWork)
+	c.work = add(c.work, s.chain*(runWork+len(mounts)*wordWork))
 	for _, f := range i.Flags {
 		if err := c.word(s, f.Value); err != nil {
 			return err
@@ -214,7 +239,7 @@ func (c *coster) run(s *stageCost, i *dockerfile.Instruction, cmd *instructions.
 	// The command itself is not expanded, but the name that BuildKit gives the step is made from it.
 	p := predict(cmd.String(), s.vars, c.file.Escape, true)
 	c.expansion = add(c.expansion, add(p.size, 2*s.bytes)) // the environment: for the step, and its ARGs in the history
-	c.work = add(c.work, add(p.work, s.chain*chainWork))
+	c.work = add(c.work, p.work)
 	return c.check()
 }
 
@@ -242,7 +267,7 @@ func (c *coster) arg(s *stageCost, arg instructions.KeyValuePairOptional) error 
 // word counts one word that BuildKit expands, in both of its ways.
 func (c *coster) word(s *stageCost, text string) error {
 	if !strings.Contains(text, "$") {
-		c.work = add(c.work, len(text)+s.chain*chainWork)
+		c.work = add(c.work, len(text))
 		c.expansion = add(c.expansion, len(text))
 		return c.check()
 	}
@@ -259,7 +284,7 @@ func (c *coster) predict(s *stageCost, text string, escape rune, quotes bool) (p
 		return p, c.over("bytes in the name of a variable", p.longest, maxNameLength)
 	}
 	c.expansion = add(c.expansion, p.size)
-	c.work = add(c.work, add(p.work, add(s.chain*chainWork, mul(p.unset, s.keys))))
+	c.work = add(c.work, add(p.work, add(s.chain*wordWork, mul(p.unset, s.keys))))
 	return p, c.check()
 }
 

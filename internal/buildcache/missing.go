@@ -6,24 +6,58 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
-// missingArg explains the refusal of the FROM on a line by an ARG above the first FROM that it
-// uses and that has no value; nil where that is not the cause.
+// missingArg explains BuildKit's refusal of the instruction on a line by a variable in it that has no
+// value; nil where that is not the cause.
 func missingArg(in Inputs, line int) error {
-	file := in.File
-	for _, stage := range file.Stages {
-		if file.Source.LineFromOffset(stage.From.Span.Start) != line {
+	for _, i := range in.File.Instructions {
+		lines := in.File.Source.LinesFromSpan(i.Span)
+		if line < lines.First || line > lines.Last || i.Stage == nil {
 			continue
 		}
-		args := newMetaArgs(in)
-		for _, word := range []string{stage.Image, stage.Platform} {
-			if _, missing := args.expand(word); missing != "" {
-				return &MissingArgError{Path: file.Source.Path, Arg: missing, Line: line}
+		var name string
+		if i.Keyword == "FROM" {
+			var declared bool
+			name, declared = newMetaArgs(in).missing(i.Stage.Image, i.Stage.Platform)
+			if declared {
+				return &MissingArgError{Path: in.File.Source.Path, Arg: name, Line: line}
 			}
+		} else {
+			name = unset(in, i)
+		}
+		if name != "" {
+			return &UnsetError{Path: in.File.Source.Path, Name: name, Line: line, Keyword: i.Keyword}
 		}
 	}
 	return nil
+}
+
+// unset is a variable in an instruction that nothing in the file sets: the base image may, whose
+// variables are not known. "" for none.
+func unset(in Inputs, i *dockerfile.Instruction) string {
+	states, err := in.File.States(in.Args)
+	if err != nil || i.Keyword == "RUN" {
+		return ""
+	}
+	env := shell.EnvsFromSlice(pairs(states[i].Env))
+	lex := shell.NewLex(in.File.Escape)
+	words := make([]string, 0, len(i.Flags)+len(i.Args))
+	for _, f := range i.Flags {
+		words = append(words, f.Value)
+	}
+	for _, a := range i.Args {
+		words = append(words, in.File.Source.Text(a.Span))
+	}
+	for _, word := range words {
+		result, err := lex.ProcessWordWithMatches(word, env)
+		if names := slices.Sorted(maps.Keys(result.Unmatched)); err == nil && len(names) > 0 {
+			return names[0]
+		}
+	}
+	return ""
 }
 
 // metaArgs are the ARGs above the first FROM.
@@ -79,7 +113,8 @@ func (m *metaArgs) declare(arg instructions.KeyValuePairOptional, given map[stri
 	}
 }
 
-// expand returns a word with its variables replaced, and the ARG whose value it misses, if any.
+// expand returns a word with its variables replaced, and the declared ARG whose value it misses, if
+// any.
 func (m *metaArgs) expand(word string) (value, missing string) {
 	result, err := m.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(pairs(m.values)))
 	if err != nil {
@@ -93,6 +128,22 @@ func (m *metaArgs) expand(word string) (value, missing string) {
 		}
 	}
 	return result.Result, ""
+}
+
+// missing is the variable whose value some words miss: a declared one, else any; "" for none.
+func (m *metaArgs) missing(words ...string) (name string, declared bool) {
+	for _, word := range words {
+		if _, cause := m.expand(word); cause != "" {
+			return cause, true
+		}
+	}
+	for _, word := range words {
+		result, err := m.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(pairs(m.values)))
+		if names := slices.Sorted(maps.Keys(result.Unmatched)); err == nil && len(names) > 0 {
+			return names[0], false
+		}
+	}
+	return "", false
 }
 
 func pairs(values map[string]string) []string {
