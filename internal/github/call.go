@@ -40,7 +40,7 @@ func (a *App) call(ctx context.Context, s scope, f request) *failure {
 		switch failed.kind {
 		case limited:
 			failed.until = gate.shut(failed.until, now)
-		case unauthorized:
+		case notBelieved:
 			a.forget(s)
 			if !fresh {
 				continue

@@ -21,14 +21,14 @@ import (
 type kind int
 
 const (
-	cancelled    kind = iota // by us
-	limited                  // not now
-	missing                  // 404
-	gone                     // 410, or no token
-	forbidden                // 403 that is no limit
-	unauthorized             // 401
-	refused                  // 422
-	unwell                   // 5xx, or no answer
+	cancelled   kind = iota // by us
+	limited                 // not now
+	missing                 // 404
+	gone                    // 410, or no token
+	forbidden               // 403 that is no limit
+	notBelieved             // 401: our credentials
+	refused                 // 422
+	unwell                  // 5xx, or no answer
 	other
 )
 
@@ -83,7 +83,7 @@ func classifyAnswer(resp *http.Response, message string, codes []string, now tim
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized:
-		f.kind, f.unsent = unauthorized, true
+		f.kind, f.unsent = notBelieved, true
 	case status == http.StatusForbidden:
 		f.kind = forbidden
 	case status == http.StatusNotFound:
@@ -152,7 +152,7 @@ func (f *failure) err(what string, wrote bool, now time.Time) error {
 		return &review.LaterError{After: f.until, Err: plain}
 	case missing, gone, forbidden:
 		return &review.GoneError{Reason: plain.Error()}
-	case unauthorized:
+	case notBelieved:
 		// Our own credentials: nothing about the pull request, so nothing is dropped.
 		return &review.LaterError{After: now.Add(time.Minute), Err: plain}
 	case unwell:

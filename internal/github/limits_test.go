@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestLimitOf(t *testing.T) {
@@ -117,7 +118,7 @@ func TestClip(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
-	if got := clean("a\nb\x1b[31m\xff" + strings.Repeat("x", 1000)); strings.ContainsAny(got, "\n\x1b\xff") || len([]rune(got)) != 501 {
+	if got := clean("a\nb\x1b[31m\xff\u202e" + strings.Repeat("x", 1000)); strings.ContainsAny(got, "\n\x1b\u202e") || !utf8.ValidString(got) || len([]rune(got)) != 501 {
 		t.Errorf("%q", got)
 	}
 }

@@ -67,7 +67,7 @@ func stop(t *testing.T, q *Queue) {
 
 func idle(t *testing.T, q *Queue) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := q.Idle(ctx); err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func TestEvents(t *testing.T) {
 		{"pushed", "pull_request", pullRequest("synchronize", nil), 202, "noted", noted{Wants: later}},
 		{"another base", "pull_request", pullRequest("edited", changes{"changes.base": changes{"ref": changes{"from": "main"}}}), 202, "noted", noted{Wants: now}},
 		{"another title", "pull_request", pullRequest("edited", changes{"changes.title": changes{"from": "x"}}), 200, "ignored: nothing to do for this action", noted{}},
-		{"labeled", "pull_request", pullRequest("labeled", nil), 200, "ignored: nothing to do for this action", noted{}},
+		{"assigned", "pull_request", pullRequest("assigned", nil), 200, "ignored: nothing to do for this action", noted{}},
 		{"unknown action", "pull_request", `{"action":"sung"}`, 200, "ignored: nothing to do for this action", noted{}},
 		{"unknown event", "starred", `{"action":"opened"}`, 200, "ignored: hitrate does not use this event", noted{}},
 		{"unknown event, not JSON", "starred", `hello`, 200, "ignored: hitrate does not use this event", noted{}},
