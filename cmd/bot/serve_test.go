@@ -176,6 +176,30 @@ func TestServeReviewsOnce(t *testing.T) {
 	}
 }
 
+// GitHub took the review and its answer was lost: the mark is found, and nothing posted again.
+func TestServeAnswerLost(t *testing.T) {
+	for name, fault := range map[string]githubtest.Fault{
+		"connection cut": githubtest.LostAnswer("POST /repos/*/*/pulls/*/reviews"),
+		"502":            {On: "POST /repos/*/*/pulls/*/reviews", Status: http.StatusBadGateway, Done: true},
+		"not done":       githubtest.LostRequest("POST /repos/*/*/pulls/*/reviews"),
+		"lag":            {On: "GET /repos/*/*/pulls/*", Status: http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gh, _, pull := newGitHub(t)
+			s := newTestServer(t, gh, filepath.Join(t.TempDir(), "hitrate.db"), slog.New(slog.DiscardHandler))
+			defer stopServer(t, s)
+			gh.Fail(fault)
+			pull.Close()
+			pull.Reopen()
+			settle(t, gh, s)
+			if n := len(pull.Reviews()); n != 1 {
+				t.Errorf("%d reviews, want 1", n)
+			}
+		})
+	}
+}
+
 func TestServeAnswers(t *testing.T) {
 	gh, _, _ := newGitHub(t)
 	s := newTestServer(t, gh, filepath.Join(t.TempDir(), "hitrate.db"), slog.New(slog.DiscardHandler))
