@@ -166,8 +166,8 @@ func checkApplied(t *testing.T, files map[string]string, req analysis.Request, r
 			t.Errorf("after the suggestions were made: %+d of finding %s", -n, id)
 		}
 	}
-	if len(again.Errors) > 0 {
-		t.Errorf("after the suggestions were made: %v", again.Errors)
+	if diff := cmp.Diff(report.Errors, again.Errors); diff != "" {
+		t.Errorf("errors after the suggestions were made (-before +after):\n%s", diff)
 	}
 }
 

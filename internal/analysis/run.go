@@ -65,6 +65,7 @@ func Run(ctx context.Context, req Request) Report {
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
+	targets = slices.DeleteFunc(targets, func(t *target) bool { return !a.compile(ctx, t) })
 	for _, t := range targets {
 		t.findings = rules.Run(t.in)
 	}
@@ -247,28 +248,8 @@ func (a *run) open(ctx context.Context, p string) *target {
 	if !ok {
 		return nil
 	}
-	if builds, err = compiling(ctx, file, builds); err != nil {
-		a.refuse(p, err)
-		return nil
-	}
 	t.in.Builds = builds
-	t.in.Context, err = a.openContext(builds[0])
-	var ignore *buildcontext.IgnoreError
-	switch {
-	case errors.Is(err, rules.ErrNeeded):
-		return nil
-	case errors.As(err, &ignore):
-		message := ignore.Message
-		if ignore.Pattern != "" {
-			message = fmt.Sprintf("pattern %q: %s", ignore.Pattern, ignore.Message)
-		}
-		if a.touches(t, nil) {
-			a.fail(ignore.Path, ignore.Line, message)
-		}
-		a.skip(p, 0, "not analysed: the ignore file that applies cannot be used")
-		return nil
-	case err != nil:
-		a.skip(p, 0, "not analysed: the ignore file that applies cannot be read")
+	if !a.setContext(t) {
 		return nil
 	}
 	manifests := rules.Manifests(t.in)
@@ -283,6 +264,32 @@ func (a *run) open(ctx context.Context, p string) *target {
 	}
 	t.out = Dockerfile{Path: p, Builds: builds, IgnoreFile: t.in.Context.IgnoreFile, Manifests: manifests}
 	return t
+}
+
+// setContext opens the context of the primary build; ok is false where there is none, or none yet.
+func (a *run) setContext(t *target) (ok bool) {
+	p := t.in.File.Source.Path
+	var err error
+	t.in.Context, err = a.openContext(t.in.Builds[0])
+	var ignore *buildcontext.IgnoreError
+	switch {
+	case errors.Is(err, rules.ErrNeeded):
+		return false
+	case errors.As(err, &ignore):
+		message := ignore.Message
+		if ignore.Pattern != "" {
+			message = fmt.Sprintf("pattern %q: %s", ignore.Pattern, ignore.Message)
+		}
+		if a.touches(t, nil) {
+			a.fail(ignore.Path, ignore.Line, message)
+		}
+		a.skip(p, 0, "not analysed: the ignore file that applies cannot be used")
+		return false
+	case err != nil:
+		a.skip(p, 0, "not analysed: the ignore file that applies cannot be read")
+		return false
+	}
+	return true
 }
 
 // openContext opens the context of a build. Dockerfiles that share a directory and an ignore file
@@ -359,33 +366,44 @@ func (a *run) builds(file *dockerfile.File) (builds []buildcontext.Build, ok boo
 	if len(builds) == 0 {
 		builds = []buildcontext.Build{buildcontext.Guess(a.tree, file)}
 	}
-	return builds, true
+	return valuesFirst(file, builds), true
 }
 
-// compiling puts the builds that compile first. An error is that of the first build, when none of
-// them compiles.
-func compiling(ctx context.Context, file *dockerfile.File, builds []buildcontext.Build) ([]buildcontext.Build, error) {
+// valuesFirst puts the builds first that give every FROM a value.
+func valuesFirst(file *dockerfile.File, builds []buildcontext.Build) []buildcontext.Build {
+	lacks := func(b buildcontext.Build) bool {
+		return slices.ContainsFunc(file.Stages, func(s *dockerfile.Stage) bool {
+			_, missing := file.BaseImage(s, b.Args)
+			return missing != ""
+		})
+	}
+	out := slices.Clone(builds)
+	slices.SortStableFunc(out, func(x, y buildcontext.Build) int { return compareBool(lacks(x), lacks(y)) })
+	return out
+}
+
+// compile asks BuildKit whether it takes the file. Where the primary build does not compile and
+// another one does, that is the primary one. ok is false where none does, or where the new primary
+// build needs more to be read.
+func (a *run) compile(ctx context.Context, t *target) (ok bool) {
 	var first error
-	var good, bad []buildcontext.Build
-	for i, b := range builds {
-		if i > 0 && len(good) > 0 {
-			good = append(good, b) // the proofs leave out what does not compile
-			continue
+	for i, b := range t.in.Builds {
+		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: t.in.File, Target: b.Target, Args: b.Args, AllStages: true})
+		switch {
+		case err == nil && i == 0:
+			return true
+		case err == nil:
+			builds := slices.Insert(slices.Delete(slices.Clone(t.in.Builds), i, i+1), 0, b)
+			t.in.Builds, t.out.Builds = builds, builds
+			return a.setContext(t)
+		case first == nil:
+			first = err
 		}
-		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: file, Target: b.Target, Args: b.Args, AllStages: true})
-		if err != nil {
-			if first == nil {
-				first = err
-			}
-			bad = append(bad, b)
-			continue
-		}
-		good = append(good, b)
 	}
-	if len(good) == 0 {
-		return nil, first
+	if ctx.Err() == nil {
+		a.refuse(t.in.File.Source.Path, first)
 	}
-	return append(good, bad...), nil
+	return false
 }
 
 // refuse says why a Dockerfile is not looked at.

@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -18,20 +19,44 @@ type placed struct {
 	dest  string            // absolute directory or file in the image
 	files map[string]string // path in the image → path in the context
 	roots []root            // the directories among its sources
+	// sorted are the paths in the image, brought those in the context.
+	sorted  []string
+	brought map[string]bool
 }
 
 // root is a directory of the context and where its contents go.
 type root struct{ context, image string }
 
+func (p *placed) index() {
+	p.sorted = slices.Sorted(maps.Keys(p.files))
+	p.brought = map[string]bool{}
+	for _, file := range p.files {
+		p.brought[file] = true
+	}
+}
+
 // covers says whether one of the files lies at a path of the image, below it, or above it (where the
 // path would have to be a directory).
 func (p placed) covers(image string) bool {
-	for f := range p.files {
-		if shelleffects.Overlaps(image, f) {
+	if len(p.below(image)) > 0 {
+		return true
+	}
+	for dir := image; dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if _, found := p.files[dir]; found {
 			return true
 		}
 	}
 	return false
+}
+
+// below are the files that lie below a directory of the image.
+func (p placed) below(dir string) []string {
+	if dir == "/" {
+		return p.sorted
+	}
+	first, _ := slices.BinarySearch(p.sorted, dir+"/")
+	end, _ := slices.BinarySearch(p.sorted, dir+"0") // the byte after '/'
+	return p.sorted[first:end]
 }
 
 // place works out where files of the context go that a COPY or ADD with these words takes; the last
@@ -87,12 +112,22 @@ func (s scene) place(at *dockerfile.Instruction, sources []string, dest string) 
 			p.files[path.Join(p.dest, path.Join(parts[depth:]...))] = f
 		}
 	}
+	p.index()
 	return p, ""
 }
 
 // placeCopy is place for a whole instruction, with what goes with neither effect: files from
 // elsewhere, here-documents, --parents and --exclude.
 func (s scene) placeCopy(i *dockerfile.Instruction) (placed, Reason) {
+	known, ok := s.copies[i]
+	if !ok {
+		known.placed, known.reason = s.readCopy(i)
+		s.copies[i] = known
+	}
+	return known.placed, known.reason
+}
+
+func (s scene) readCopy(i *dockerfile.Instruction) (placed, Reason) {
 	switch cmd := i.Command.(type) {
 	case *instructions.CopyCommand:
 		if cmd.From != "" || cmd.Parents || len(cmd.ExcludePatterns) > 0 || len(cmd.SourceContents) > 0 {
@@ -146,10 +181,9 @@ func (s scene) kept(u *unit, of *dockerfile.Instruction) (placed, Reason) {
 		if reason != "" {
 			return placed{}, reason
 		}
-		for image, file := range p.files {
-			all.files[image] = file
-		}
+		maps.Copy(all.files, p.files)
 	}
+	all.index()
 	return all, ""
 }
 

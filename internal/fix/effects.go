@@ -13,6 +13,13 @@ import (
 type scene struct {
 	in     rules.Input
 	states map[*dockerfile.Instruction]dockerfile.State
+	copies map[*dockerfile.Instruction]readCopy // worked out so far
+}
+
+// readCopy is what placeCopy gave.
+type readCopy struct {
+	placed placed
+	reason Reason
 }
 
 // checkUnit asks the checker of each of the unit's effects, under every build, whether the edit keeps
@@ -23,7 +30,7 @@ func (p *prover) checkUnit(u *unit) Reason {
 		return rules.NotProven
 	}
 	for _, b := range p.builds {
-		s := scene{in: p.in, states: b.states}
+		s := scene{in: p.in, states: b.states, copies: b.copies}
 		for _, e := range u.effects {
 			if reason := s.check(u, e); reason != "" {
 				return reason

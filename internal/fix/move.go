@@ -79,12 +79,12 @@ var settingsFiles = []string{"pip.conf", ".netrc", ".pydistutils.cfg", "sitecust
 
 // settings refuses a source with files that may steer the install.
 func (m *move) settings() Reason {
-	for image := range m.source.files {
+	if slices.ContainsFunc(systemDirs, m.source.covers) {
+		return rules.Overwrites
+	}
+	for _, image := range m.source.sorted {
 		if _, there := m.kept.files[image]; !there && slices.Contains(settingsFiles, path.Base(image)) {
 			return rules.ConfigurationFile
-		}
-		if slices.ContainsFunc(systemDirs, func(dir string) bool { return shelleffects.Covers(dir, image) }) {
-			return rules.Overwrites
 		}
 	}
 	return ""
@@ -197,7 +197,7 @@ func (m *move) crossing(i *dockerfile.Instruction) Reason {
 	}
 	if cmd, fromContext := i.Command.(*instructions.CopyCommand); fromContext && cmd.From == "" {
 		if p, reason := m.placeCopy(i); reason == "" {
-			for image := range p.files {
+			for _, image := range p.sorted {
 				if m.source.covers(image) {
 					return rules.CopiesCross
 				}
@@ -390,10 +390,8 @@ func (m *move) touch(c *dockerfile.Command, p string) Reason {
 	}
 	switch {
 	case slices.Contains(readers, c.Name):
-		for image := range m.source.files {
-			if _, there := m.kept.files[image]; !there && shelleffects.Overlaps(p, image) {
-				return rules.StepBetween
-			}
+		if _, kept := m.kept.files[p]; !kept && m.source.covers(p) {
+			return rules.StepBetween
 		}
 		return ""
 	case m.source.covers(p):

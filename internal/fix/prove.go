@@ -19,6 +19,8 @@ const (
 	everySubset    = 6  // up to so many suggestions every subset is tried
 	maxSuggestions = 20 // above everySubset: every single one, every pair and all
 	maxWork        = 100_000
+	maxUnits       = 100 // whose effects are checked
+	maxEdits       = 100 // of one unit
 )
 
 // prover proves the units of one Dockerfile.
@@ -40,6 +42,7 @@ type build struct {
 	args   map[string]string
 	plan   *buildcache.Plan
 	states map[*dockerfile.Instruction]dockerfile.State
+	copies map[*dockerfile.Instruction]readCopy
 }
 
 // identity is what makes two findings the same one, wherever they stand.
@@ -68,8 +71,10 @@ func (p *prover) prove(ctx context.Context) Result {
 	for _, f := range p.findings {
 		p.before[identityOf(f)]++
 	}
-	for _, u := range slices.Clone(p.units) {
-		if reason := p.checkUnit(u); reason != "" {
+	for i, u := range slices.Clone(p.units) {
+		if i >= maxUnits || len(u.edits) > maxEdits {
+			p.withhold(u, rules.TooManyEdits)
+		} else if reason := p.checkUnit(u); reason != "" {
 			p.withhold(u, reason)
 		}
 	}
@@ -134,7 +139,7 @@ func (p *prover) compileBefore(ctx context.Context) Reason {
 		if err != nil {
 			continue
 		}
-		p.builds = append(p.builds, build{target: b.Target, args: b.Args, plan: plan, states: states})
+		p.builds = append(p.builds, build{target: b.Target, args: b.Args, plan: plan, states: states, copies: map[*dockerfile.Instruction]readCopy{}})
 	}
 	switch {
 	case ctx.Err() != nil:

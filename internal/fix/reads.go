@@ -68,16 +68,9 @@ func (m *move) reads(i shelleffects.Install) Reason {
 
 // requirementsFile judges one file of an install's set.
 func (m *move) requirementsFile(i shelleffects.Install, f *requirements.File) Reason {
-	kept := false
-	for _, file := range m.kept.files {
-		kept = kept || m.in.Context.RepoPath(file) == f.Source.Path
-	}
-	if !kept {
-		for _, file := range m.source.files {
-			if m.in.Context.RepoPath(file) == f.Source.Path {
-				return rules.ManifestMissing
-			}
-		}
+	file := m.contextPath(f.Source.Path)
+	if m.source.brought[file] && !m.kept.brought[file] {
+		return rules.ManifestMissing
 	}
 	if len(f.Errors) > 0 {
 		return rules.ManifestUnknown
@@ -106,6 +99,15 @@ func (m *move) requirementsFile(i shelleffects.Install, f *requirements.File) Re
 		}
 	}
 	return ""
+}
+
+// contextPath is a path of the repository as one of the context.
+func (s scene) contextPath(repo string) string {
+	dir := path.Clean(s.in.Context.Build.Context)
+	if dir == "." {
+		return repo
+	}
+	return strings.TrimPrefix(repo, dir+"/")
 }
 
 // broughtAbove says whether a COPY above the moved one puts a file of the context at a path.
