@@ -10,47 +10,63 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
-// maxSources is how many sources of a Dockerfile the guess looks at.
-const maxSources = 200
+// What the guess looks at: sources of a Dockerfile, and directories above it.
+const (
+	maxSources = 200
+	maxLevels  = 10
+)
 
 // Guess is the build of a Dockerfile about which nothing is written: the repository root or the
-// Dockerfile's own directory, by where its COPY and ADD sources (and bind mounts) exist. Where as
-// many exist in both, the files that its commands name decide, then whether the Dockerfile's
-// directory holds anything but what belongs to the build.
+// Dockerfile's own directory, by where its COPY and ADD sources (and bind mounts) exist; a directory
+// between them where that has more of them than both. Where as many exist in root and directory, the
+// files that its commands name decide, then whether the directory holds anything but what belongs to
+// the build. A Dockerfile that takes nothing has its own directory.
 func Guess(tree Tree, file *dockerfile.File) Build {
-	name := file.Source.Path
-	own := path.Dir(clean(name))
-	b := Build{Dockerfile: name, Kind: Local, Context: own, Origin: "guessed: the Dockerfile's own directory"}
-	if own == "." {
+	own := path.Dir(clean(file.Source.Path))
+	b := Build{Dockerfile: file.Source.Path, Kind: Local, Context: own, Origin: "guessed: the Dockerfile's own directory"}
+	taken := takenFromContext(file)
+	if own == "." || len(taken.sources) == 0 && !taken.whole {
 		return b
 	}
-	sources, broad := contextSources(file)
-	if len(sources) == 0 && !broad {
-		return b // it takes nothing from its context
-	}
 	here := tree.sub(own)
-	if n, m := existing(tree, sources), existing(here, sources); n != m {
+	if between := bestBetween(tree, own, taken.sources, max(existing(tree, taken.sources), existing(here, taken.sources))); between != "" {
+		b.Origin = "guessed from where COPY sources exist"
+		b.Context = between
+		return b
+	}
+	if n, m := existing(tree, taken.sources), existing(here, taken.sources); n != m {
 		b.Origin = "guessed from where COPY sources exist"
 		if n > m {
 			b.Context = "."
 		}
 		return b
 	}
-	if broad {
-		words := commandPaths(file)
-		if n, m := existing(tree, words), existing(here, words); n != m {
-			b.Origin = "guessed from where the files exist that its commands name"
-			if n > m {
-				b.Context = "."
-			}
-			return b
-		}
-		if !slices.ContainsFunc(here.Entries, func(e Entry) bool { return !belongsToBuild(e.Path) }) {
+	if n, m := existing(tree, taken.used), existing(here, taken.used); n != m {
+		b.Origin = "guessed from where the files exist that its commands name"
+		if n > m {
 			b.Context = "."
-			b.Origin = "guessed: the Dockerfile's own directory holds nothing to build"
 		}
+		return b
+	}
+	if taken.whole && !slices.ContainsFunc(here.Entries, func(e Entry) bool { return !belongsToBuild(e.Path) }) {
+		b.Context = "."
+		b.Origin = "guessed: the Dockerfile's own directory holds nothing to build"
 	}
 	return b
+}
+
+// bestBetween is the directory between a Dockerfile's own and the root that has most of the sources,
+// and more than a number; "" for none. Of equals the nearest to the Dockerfile is meant.
+func bestBetween(tree Tree, own string, sources []string, most int) string {
+	best := ""
+	dir := path.Dir(own)
+	for level := 0; level < maxLevels && dir != "." && most < len(sources); level++ {
+		if n := existing(tree.sub(dir), sources); n > most {
+			best, most = dir, n
+		}
+		dir = path.Dir(dir)
+	}
+	return best
 }
 
 func existing(t Tree, sources []string) int {
@@ -63,72 +79,102 @@ func existing(t Tree, sources []string) int {
 	return n
 }
 
-// contextSources are the paths that a Dockerfile takes from its context. broad says that it also
-// takes a whole context, which every directory could be.
-func contextSources(file *dockerfile.File) (sources []string, broad bool) {
-	add := func(src string) {
+// taken is what a Dockerfile shows of the context that it is written for.
+type taken struct {
+	sources []string // paths that it copies or mounts
+	whole   bool     // it takes a whole context, which every directory could be
+	used    []string // paths of a context taken whole that commands name
+}
+
+// takenFromContext reads a Dockerfile for its context. What ONBUILD carries is for other contexts.
+func takenFromContext(file *dockerfile.File) taken {
+	var t taken
+	states, err := file.States(nil)
+	if err != nil {
+		states = nil // directories are then taken for "/"
+	}
+	for _, stage := range file.Stages {
+		var dests []string // where whole contexts go
+		for _, i := range stage.Instructions {
+			dir := path.Join("/", states[i].Workdir)
+			switch cmd := i.Command.(type) {
+			case *instructions.CopyCommand:
+				if cmd.From == "" && t.add(cmd.SourcePaths...) {
+					dests = append(dests, absolute(dir, cmd.DestPath))
+				}
+			case *instructions.AddCommand:
+				if t.add(slices.DeleteFunc(slices.Clone(cmd.SourcePaths), isRemote)...) {
+					dests = append(dests, absolute(dir, cmd.DestPath))
+				}
+			case *instructions.RunCommand:
+				for _, m := range i.Run().Mounts {
+					if m.Type == instructions.MountTypeBind && m.From == "" && t.add(m.Source) {
+						dests = append(dests, absolute(dir, m.Target))
+					}
+				}
+				for _, c := range i.Run().Commands {
+					for _, w := range c.Words {
+						if w.Literal && (c.DirKnown || strings.HasPrefix(w.Value, "/")) {
+							t.use(absolute(absolute(dir, c.Dir), w.Value), dests)
+						}
+					}
+				}
+			case *instructions.CmdCommand:
+				t.start(dir, cmd.ShellDependantCmdLine, dests)
+			case *instructions.EntrypointCommand:
+				t.start(dir, cmd.ShellDependantCmdLine, dests)
+			}
+		}
+	}
+	return t
+}
+
+// add notes sources, and says whether one of them is the whole context. A source with a variable
+// tells nothing.
+func (t *taken) add(sources ...string) (whole bool) {
+	for _, src := range sources {
 		switch c := clean(src); {
 		case c == "" || strings.Trim(c, "*") == "":
-			broad = true
-		case strings.Contains(src, "$") || len(sources) >= maxSources || slices.Contains(sources, src):
+			whole = true
+		case strings.Contains(src, "$") || len(t.sources) >= maxSources || slices.Contains(t.sources, src):
 		default:
-			sources = append(sources, src)
+			t.sources = append(t.sources, src)
 		}
 	}
-	for _, i := range file.Instructions {
-		if i.Trigger != nil {
-			i = i.Trigger
-		}
-		switch cmd := i.Command.(type) {
-		case *instructions.CopyCommand:
-			if cmd.From == "" {
-				for _, src := range cmd.SourcePaths {
-					add(src)
-				}
-			}
-		case *instructions.AddCommand:
-			for _, src := range cmd.SourcePaths {
-				if !isRemote(src) {
-					add(src)
-				}
-			}
-		case *instructions.RunCommand:
-			for _, m := range instructions.GetMounts(cmd) {
-				if m.Type == instructions.MountTypeBind && m.From == "" {
-					add(m.Source)
-				}
-			}
+	t.whole = t.whole || whole
+	return whole
+}
+
+// use notes a path in the image that lies where a whole context was copied to.
+func (t *taken) use(p string, dests []string) {
+	for _, dest := range dests {
+		rel, below := strings.CutPrefix(p, strings.TrimSuffix(dest, "/")+"/")
+		if below && rel != "" && len(t.used) < maxSources && !slices.Contains(t.used, rel) {
+			t.used = append(t.used, rel)
 		}
 	}
-	return sources, broad
+}
+
+// start notes the files that the image starts with.
+func (t *taken) start(dir string, line instructions.ShellDependantCmdLine, dests []string) {
+	if line.PrependShell {
+		return
+	}
+	for _, word := range line.CmdLine {
+		t.use(absolute(dir, word), dests)
+	}
+}
+
+func absolute(dir, p string) string {
+	if strings.HasPrefix(p, "/") {
+		return path.Clean(p)
+	}
+	return path.Join("/", dir, p)
 }
 
 // isRemote says whether an ADD source comes over the network.
 func isRemote(src string) bool {
 	return strings.Contains(src, "://") || strings.HasPrefix(src, "git@")
-}
-
-// commandPaths are the relative paths with an extension or a directory that the commands of RUN
-// instructions name, as "pip install -r requirements/prod.txt" does.
-func commandPaths(file *dockerfile.File) []string {
-	var paths []string
-	for _, i := range file.Instructions {
-		run := i.Run()
-		if run == nil {
-			continue
-		}
-		for _, c := range run.Commands {
-			for _, w := range c.Words[min(1, len(c.Words)):] {
-				p := w.Value
-				if !w.Literal || len(paths) >= maxSources || strings.HasPrefix(p, "/") || strings.HasPrefix(p, "-") ||
-					strings.Contains(p, "://") || !strings.ContainsAny(p, "./") || clean(p) == "" || slices.Contains(paths, p) {
-					continue
-				}
-				paths = append(paths, p)
-			}
-		}
-	}
-	return paths
 }
 
 // belongsToBuild says whether a file beside a Dockerfile is only there for a build: another
