@@ -24,6 +24,10 @@ type Plan struct {
 	Steps    []Step    // in file order
 	Image    []byte    // the final image's configuration as canonical JSON, without history, creation time and rootfs; Env as a map
 	Warnings []Warning // BuildKit's own checks, sorted
+
+	path      string     // of the Dockerfile
+	nodes     []*keyNode // every operation, inputs before those that use them
+	stepNodes []*keyNode // of each step
 }
 
 // Step is one executed instruction. Its Op does not hold its parents.

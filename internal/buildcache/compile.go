@@ -54,7 +54,7 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 			return nil, c.explain(err)
 		}
 	}
-	plan = &Plan{Warnings: sortWarnings(warnings)}
+	plan = &Plan{Warnings: sortWarnings(warnings), path: in.File.Source.Path}
 	if plan.Image, err = imageJSON(*target.Image); err != nil {
 		return nil, err
 	}
@@ -70,8 +70,7 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	plan.Steps, err = c.steps(definition)
-	if err != nil {
+	if err := c.steps(plan, definition); err != nil {
 		return nil, err
 	}
 	return plan, nil

@@ -32,11 +32,11 @@ type place struct {
 	onBuild     bool // instruction is then the FROM of the stage that the trigger runs in
 }
 
-// steps turns a definition into the steps of the plan, in file order.
-func (c *compiler) steps(definition *llb.Definition) ([]Step, error) {
+// steps gives the plan the steps of a definition, in file order, and what their keys are made of.
+func (c *compiler) steps(plan *Plan, definition *llb.Definition) error {
 	vertexes, err := c.decode(definition)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	type work struct {
 		*vertex
@@ -83,7 +83,15 @@ func (c *compiler) steps(definition *llb.Definition) ([]Step, error) {
 			steps[i].Parents = append(steps[i].Parents, at)
 		}
 	}
-	return steps, nil
+	plan.Steps = steps
+	byVertex := map[*vertex]*keyNode{}
+	if plan.nodes, err = keyNodes(vertexes, byVertex); err != nil {
+		return err
+	}
+	for _, w := range all {
+		plan.stepNodes = append(plan.stepNodes, byVertex[w.vertex])
+	}
+	return nil
 }
 
 // decode returns the operations of a definition, inputs before those that use them.

@@ -33,6 +33,9 @@ type Context struct {
 	Tree       Tree   // the files left, with paths relative to the context directory
 	// All has also those that the ignore file leaves out.
 	All Tree
+	// EmptyDirs are the directories that BuildKit sees though the ignore file leaves out every file
+	// in them: it names the files and not the directory. Sorted.
+	EmptyDirs []string
 
 	ignore *ignore
 }
@@ -71,7 +74,7 @@ func Open(tree Tree, b Build, read func(path string) ([]byte, error)) (*Context,
 		if c.ignore, err = parseIgnore(candidate, text); err != nil {
 			return nil, err
 		}
-		c.Tree, err = c.ignore.filter(c.All)
+		c.Tree, c.EmptyDirs, err = c.ignore.filter(c.All)
 		return c, err
 	}
 	return c, nil

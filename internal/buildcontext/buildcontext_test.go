@@ -182,7 +182,7 @@ func TestIgnoreLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = ig.filter(NewTree(entries))
+	_, _, err = ig.filter(NewTree(entries))
 	var bad *IgnoreError
 	if !errors.As(err, &bad) || !strings.Contains(bad.Message, "costs more") {
 		t.Errorf("error %v", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -192,25 +193,36 @@ func (w *walk) judge(p string, parent verdict) (verdict, error) {
 	return verdict{info: info, out: out}, nil
 }
 
-// filter returns the entries that the ignore file leaves in.
-func (ig *ignore) filter(t Tree) (Tree, error) {
+// filter returns the entries that the ignore file leaves in, and the directories that it leaves in
+// without anything in them.
+func (ig *ignore) filter(t Tree) (kept Tree, emptied []string, err error) {
 	ig.mu.Lock()
 	defer ig.mu.Unlock()
 	w := ig.walk()
-	var kept []Entry
+	filled := map[string]bool{}
 	for _, e := range t.Entries {
 		if depth := strings.Count(e.Path, "/"); len(e.Path) > maxPath || depth > maxDepth {
-			return Tree{}, &IgnoreError{Path: ig.path, Message: fmt.Sprintf("a path of the repository is longer than %d bytes or deeper than %d directories", maxPath, maxDepth)}
+			return Tree{}, nil, &IgnoreError{Path: ig.path, Message: fmt.Sprintf("a path of the repository is longer than %d bytes or deeper than %d directories", maxPath, maxDepth)}
 		}
 		v, err := w.file(e.Path)
 		if err != nil {
-			return Tree{}, err
+			return Tree{}, nil, err
 		}
-		if !v.out {
-			kept = append(kept, e)
+		if v.out {
+			continue
+		}
+		kept.Entries = append(kept.Entries, e)
+		for dir := path.Dir(e.Path); dir != "." && !filled[dir]; dir = path.Dir(dir) {
+			filled[dir] = true
 		}
 	}
-	return Tree{Entries: kept}, nil
+	for dir, v := range w.dirs {
+		if !v.out && !filled[dir] {
+			emptied = append(emptied, dir)
+		}
+	}
+	slices.Sort(emptied)
+	return kept, emptied, nil
 }
 
 // maxDepth keeps the walk's recursion small.

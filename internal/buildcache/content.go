@@ -1,0 +1,457 @@
+package buildcache
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+)
+
+// selection is what an operation takes of an input whose contents count, in BuildKit's terms
+// (cache/contenthash and solver/llbsolver/ops in its sources).
+type selection struct {
+	path     string
+	wildcard bool
+	follow   bool // a symlink at the end of the path is followed
+	include  []string
+	exclude  []string
+	required []string
+}
+
+func (s selection) plain() bool {
+	return !s.wildcard && len(s.include) == 0 && len(s.exclude) == 0
+}
+
+// errNotFound is a path that the context does not have.
+var errNotFound = errors.New("not found")
+
+// maxFollow is how many symlinks BuildKit follows in one path.
+const maxFollow = 255
+
+// files is a build context as BuildKit hashes it: each path with its mode, contents or link text. No
+// times and no owners: a context has none.
+type files struct {
+	root *file
+	// list holds every record in BuildKit's order; it is made when a wildcard or filter needs it.
+	list []fileRecord
+}
+
+type file struct {
+	name     string
+	path     string // "" for the root, else "/a/b"
+	mode     string // git's; modeDir for a directory
+	content  string // blob id, or a link's text
+	link     bool
+	children []*file // sorted by name
+	digest   string  // of a directory with all that is in it, once computed
+}
+
+const modeDir = "040000"
+
+// fileRecord is one entry of BuildKit's tree of records: directories have two.
+type fileRecord struct {
+	*file
+	header bool // the directory itself, without what is in it
+}
+
+// newFiles reads a context. Submodules are empty directories where a client sends a checkout.
+func newFiles(c *buildcontext.Context) *files {
+	root := &file{mode: modeDir}
+	dirs := map[string]*file{"": root}
+	var dir func(p string) *file
+	dir = func(p string) *file {
+		if d := dirs[p]; d != nil {
+			return d
+		}
+		parent := dir(strings.TrimSuffix(strings.TrimSuffix(p, path.Base(p)), "/"))
+		d := &file{name: path.Base(p), path: "/" + p, mode: modeDir}
+		parent.children = append(parent.children, d)
+		dirs[p] = d
+		return d
+	}
+	for _, p := range c.EmptyDirs {
+		dir(p)
+	}
+	for _, e := range c.Tree.Entries {
+		parent, name := "", e.Path
+		if at := strings.LastIndexByte(e.Path, '/'); at >= 0 {
+			parent, name = e.Path[:at], e.Path[at+1:]
+		}
+		f := &file{name: name, path: "/" + e.Path, mode: e.Mode, content: e.Object}
+		switch e.Mode {
+		case buildcontext.ModeSubmodule:
+			if c.Build.Kind != buildcontext.Git {
+				dir(e.Path)
+				continue
+			}
+		case buildcontext.ModeSymlink:
+			f.link = true
+			if e.Link != "" {
+				f.content = e.Link
+			}
+		}
+		d := dir(parent)
+		d.children = append(d.children, f)
+	}
+	for _, d := range dirs {
+		slices.SortFunc(d.children, func(a, b *file) int { return strings.Compare(a.name, b.name) })
+	}
+	return &files{root: root}
+}
+
+func (f *file) isDir() bool { return f.mode == modeDir }
+
+func (f *file) child(name string) *file {
+	i, found := slices.BinarySearchFunc(f.children, name, func(c *file, n string) int { return strings.Compare(c.name, n) })
+	if !found {
+		return nil
+	}
+	return f.children[i]
+}
+
+// sum is the digest of a file, a link, or a directory with all that is in it.
+func (f *file) sum() string {
+	if !f.isDir() {
+		return f.mode + " " + f.content
+	}
+	if f.digest == "" {
+		h := sha256.New()
+		for _, c := range f.children {
+			fmt.Fprintf(h, "%s\x00%s\x00", c.name, c.sum())
+		}
+		f.digest = modeDir + " " + string(h.Sum(nil))
+	}
+	return f.digest
+}
+
+func (r fileRecord) sum() string {
+	if r.header {
+		return modeDir
+	}
+	return r.file.sum()
+}
+
+// key is a record's path with the slash that marks the header of a directory.
+func (r fileRecord) key() string {
+	if r.header {
+		return r.path + "/"
+	}
+	return r.path
+}
+
+// lookup resolves a path as BuildKit does, symlinks in it and, on demand, the one at its end. It
+// returns nil for a path that is not there.
+func (t *files) lookup(p string, followLast bool) (*file, error) {
+	if f := t.walk(p); f != nil && (!followLast || !f.link) {
+		return f, nil
+	}
+	current, rest := "", strings.TrimPrefix(path.Join("/", p), "/")
+	var f *file
+	for links := 0; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		next := strings.TrimSuffix(path.Join("/", current, name), "/")
+		f = t.walk(next)
+		if f == nil || !f.link || !followLast && rest == "" {
+			current = next
+			continue
+		}
+		if links++; links > maxFollow {
+			return nil, errors.New("too many links")
+		}
+		if path.IsAbs(f.content) {
+			current = ""
+		}
+		rest = f.content + "/" + rest
+	}
+	return f, nil
+}
+
+// walk finds a path without following any link.
+func (t *files) walk(p string) *file {
+	f := t.root
+	for rest := strings.TrimPrefix(p, "/"); rest != "" && f != nil; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		f = f.child(name)
+	}
+	return f
+}
+
+// checksum is the digest of one selection. Its error is errNotFound for what is not there.
+func (t *files) checksum(s selection) (string, error) {
+	p := path.Join("/", s.path)
+	if s.plain() {
+		f, err := t.lookup(cleanKey(p), s.follow)
+		if err != nil {
+			return "", err
+		}
+		if f == nil {
+			return "", errNotFound
+		}
+		return f.sum(), nil
+	}
+	prefix, included, err := t.included(s)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, r := range included {
+		sum := r.sum()
+		if r.follow && r.link {
+			f, err := t.lookup(r.at, s.follow)
+			if err != nil {
+				return "", err
+			}
+			if f == nil {
+				return "", errNotFound
+			}
+			sum = f.sum()
+		}
+		if len(included) == 1 && path.Base(p) == path.Base(r.at) {
+			return sum, nil
+		}
+		fmt.Fprintf(h, "%s\x00%s\x00", strings.TrimPrefix(r.at, prefix), sum)
+	}
+	return "list " + string(h.Sum(nil)), nil
+}
+
+// includedRecord is a record that wildcards and filters leave in.
+type includedRecord struct {
+	fileRecord
+	at       string // the path under the name that the selection gives it
+	follow   bool
+	included bool
+	include  patternmatcher.MatchInfo
+	exclude  patternmatcher.MatchInfo
+}
+
+// included walks the records as BuildKit's includedPaths does.
+func (t *files) included(s selection) (prefix string, included []*includedRecord, err error) {
+	var include, exclude *patternmatcher.PatternMatcher
+	if len(s.include) > 0 {
+		if include, err = patternmatcher.New(s.include); err != nil {
+			return "", nil, err
+		}
+	}
+	if len(s.exclude) > 0 {
+		if exclude, err = patternmatcher.New(s.exclude); err != nil {
+			return "", nil, err
+		}
+	}
+	p := cleanKey(path.Join("/", s.path))
+	var start *file
+	if s.wildcard {
+		fixed, rest := splitWildcards(p)
+		if fixed != "/" {
+			prefix = fixed
+			start, err = t.lookup(fixed, rest != "")
+		} else {
+			start = t.root
+		}
+	} else {
+		prefix = p
+		start, err = t.lookup(p, false)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	var resolved string
+	var records []fileRecord
+	if start != nil {
+		resolved = start.path
+		records = t.from(start)
+	}
+	if prefix == "" {
+		resolved = ""
+	}
+
+	var parents []*includedRecord
+	lastMatched := ""
+	for _, record := range records {
+		at := record.path
+		if rest, below := strings.CutPrefix(at, resolved); below {
+			at = prefix + rest
+		}
+		for len(parents) > 0 && !strings.HasPrefix(at+slashIf(record.header), parents[len(parents)-1].at+"/") {
+			parents = parents[:len(parents)-1]
+		}
+		var parent *includedRecord
+		if len(parents) > 0 {
+			parent = parents[len(parents)-1]
+		}
+		r := &includedRecord{fileRecord: record, at: at, follow: parent == nil && s.follow}
+		top := p
+		if s.wildcard {
+			if p != "" && (lastMatched == "" || !strings.HasPrefix(at, lastMatched+"/")) {
+				matched, err := path.Match(p, at)
+				if err != nil {
+					return "", nil, err
+				}
+				if !matched {
+					continue
+				}
+				lastMatched = at
+			}
+			top = lastMatched
+		} else if !strings.HasPrefix(at+"/", p+"/") {
+			break
+		}
+		candidate := strings.TrimSuffix(strings.TrimPrefix(at+"/", top+"/"), "/")
+		ok, err := r.keep(candidate, include, exclude, parent)
+		if err != nil {
+			return "", nil, err
+		}
+		// Of directories only the header is hashed: what is in them comes by itself.
+		if ok && (record.header || !record.isDir()) {
+			for _, d := range parents {
+				if !d.included {
+					included = append(included, d)
+					d.included = true
+				}
+			}
+			included = append(included, r)
+			r.included = true
+		}
+		if record.header {
+			parents = append(parents, r)
+		}
+	}
+	for _, required := range s.required {
+		if !slices.ContainsFunc(included, func(r *includedRecord) bool { return strings.HasPrefix(r.at, required) }) {
+			return "", nil, errNotFound
+		}
+	}
+	return prefix, included, nil
+}
+
+func (r *includedRecord) keep(candidate string, include, exclude *patternmatcher.PatternMatcher, parent *includedRecord) (bool, error) {
+	var above includedRecord
+	if parent != nil {
+		above = *parent
+	}
+	if include != nil {
+		matched, info, err := include.MatchesUsingParentResults(candidate, above.include)
+		if err != nil {
+			return false, err
+		}
+		r.include = info
+		if !matched {
+			return false, nil
+		}
+	}
+	if exclude != nil {
+		matched, info, err := exclude.MatchesUsingParentResults(candidate, above.exclude)
+		if err != nil {
+			return false, err
+		}
+		r.exclude = info
+		if matched {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// from returns all records from one file on, in BuildKit's order.
+func (t *files) from(start *file) []fileRecord {
+	if t.list == nil {
+		t.list = appendRecords(nil, t.root)
+	}
+	if start == t.root {
+		return t.list
+	}
+	at := slices.IndexFunc(t.list, func(r fileRecord) bool { return r.file == start })
+	return t.list[at:]
+}
+
+func appendRecords(list []fileRecord, f *file) []fileRecord {
+	list = append(list, fileRecord{file: f})
+	if f.isDir() {
+		list = append(list, fileRecord{file: f, header: true})
+	}
+	for _, c := range f.children {
+		list = appendRecords(list, c)
+	}
+	return list
+}
+
+// selected lists what a selection takes, by path: for saying which file made a difference.
+func (t *files) selected(s selection) map[string]string {
+	out := map[string]string{}
+	var add func(f *file)
+	add = func(f *file) {
+		if f.isDir() {
+			out[f.path+"/"] = ""
+			for _, c := range f.children {
+				add(c)
+			}
+			return
+		}
+		out[f.path] = f.sum()
+	}
+	if s.plain() {
+		if f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow); err == nil && f != nil {
+			add(f)
+		}
+		return out
+	}
+	_, included, err := t.included(s)
+	if err != nil {
+		return out
+	}
+	for _, r := range included {
+		switch {
+		case r.header:
+			out[r.path+"/"] = ""
+		case r.follow && r.link:
+			if f, err := t.lookup(r.at, s.follow); err == nil && f != nil {
+				add(f)
+			}
+		default:
+			out[r.path] = r.sum()
+		}
+	}
+	return out
+}
+
+// cleanKey is a cleaned absolute path with "" for the root, as BuildKit's records have it.
+func cleanKey(p string) string {
+	return strings.TrimSuffix(p, "/")
+}
+
+func slashIf(yes bool) string {
+	if yes {
+		return "/"
+	}
+	return ""
+}
+
+// splitWildcards parts a path before its first component with a wildcard.
+func splitWildcards(p string) (fixed, rest string) {
+	parts := strings.Split(p, "/")
+	at := slices.IndexFunc(parts, hasWildcards)
+	if at < 0 {
+		return path.Join("/", p), ""
+	}
+	return path.Join("/", path.Join(parts[:at]...)), path.Join(parts[at:]...)
+}
+
+// hasWildcards is BuildKit's test: a backslash makes the next byte an ordinary one.
+func hasWildcards(name string) bool {
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '\\':
+			i++
+		case '*', '?', '[':
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,167 @@
+package buildcache
+
+import "slices"
+
+// State is what a build with a cache does with a step.
+type State string
+
+// The states of a step.
+const (
+	Cached  State = "cached"
+	Rebuilt State = "rebuilt"
+	// Maybe is where the outcome hangs on what a command puts out, or on something outside the
+	// repository.
+	Maybe State = "maybe"
+)
+
+// Prediction is the state of one step and, unless it is cached, one sentence that says why: it names
+// the file, the variable, the instruction or the parent. It is plain text that holds words of the
+// Dockerfile and paths of the repository.
+type Prediction struct {
+	State State
+	Cause string
+}
+
+// Seen is what a cache holds: the keys of builds. The zero value is an empty cache.
+type Seen struct {
+	records map[string]*record
+	byWork  map[string][]*record
+	images  map[string][]*record // by repository
+	latest  []Key                // of the build added last: what causes are told against
+}
+
+// Add puts the keys of one build into the cache.
+func (s *Seen) Add(keys []Key) {
+	if s.records == nil {
+		s.records = map[string]*record{}
+		s.byWork = map[string][]*record{}
+		s.images = map[string][]*record{}
+	}
+	for _, k := range keys {
+		s.add(k.record)
+	}
+	s.latest = keys
+}
+
+func (s *Seen) add(r *record) {
+	if s.records[r.id] != nil {
+		return
+	}
+	s.records[r.id] = r
+	if r.node.kind == nodeImage {
+		s.images[r.node.image.repository] = append(s.images[r.node.image.repository], r)
+	}
+	s.byWork[r.work] = append(s.byWork[r.work], r)
+	for _, dep := range r.deps {
+		s.add(dep.from)
+	}
+}
+
+// Predict says for each key what a build does whose cache has seen the others, in the same order.
+func Predict(keys []Key, seen *Seen) []Prediction {
+	p := predictor{seen: seen, known: map[*record]*outcome{}}
+	out := make([]Prediction, len(keys))
+	for i, k := range keys {
+		out[i].State = p.outcome(k.record).state()
+	}
+	p.explain(keys, out)
+	return out
+}
+
+// outcome is how a record stands to those that the cache holds.
+type outcome struct {
+	same []*record // it is one of these to BuildKit
+	like []*record // it may come out as one of these
+}
+
+func (o *outcome) state() State {
+	switch {
+	case len(o.same) > 0:
+		return Cached
+	case len(o.like) > 0:
+		return Maybe
+	}
+	return Rebuilt
+}
+
+type predictor struct {
+	seen  *Seen
+	known map[*record]*outcome
+}
+
+// outcome is computed inputs first: its recursion is as deep as the longest chain of steps.
+func (p *predictor) outcome(r *record) *outcome {
+	if o := p.known[r]; o != nil {
+		return o
+	}
+	o := &outcome{}
+	p.known[r] = o
+	switch r.node.kind {
+	case nodeImage:
+		p.image(r, o)
+	case nodeRemote:
+		if old := p.seen.records[r.id]; old != nil && r.node.pinned {
+			o.same = append(o.same, old)
+		} else if old != nil {
+			o.like = append(o.like, old) // what is at the other end may have changed
+		}
+	default:
+		for _, old := range p.seen.byWork[r.work] {
+			switch p.match(r, old) {
+			case Cached:
+				o.same = append(o.same, old)
+			case Maybe:
+				o.like = append(o.like, old)
+			}
+		}
+	}
+	return o
+}
+
+// image: the same name is the same image; a digest tells images apart; whether a name without one
+// means the image that a digest names is not known here.
+func (p *predictor) image(r *record, o *outcome) {
+	if old := p.seen.records[r.id]; old != nil {
+		o.same = append(o.same, old)
+	}
+	own := r.node.image
+	for _, old := range p.seen.images[own.repository] {
+		other := old.node.image
+		if own.platform == other.platform && (own.digest == "") != (other.digest == "") &&
+			(own.tag == other.tag || own.tag == "" || other.tag == "") {
+			o.like = append(o.like, old)
+		}
+	}
+}
+
+// match compares an operation with one in the cache that is the same work on the same files of the
+// context: are its other inputs the same?
+func (p *predictor) match(r, old *record) State {
+	state := Cached
+	if len(r.deps) != len(old.deps) {
+		return Rebuilt
+	}
+	for i, dep := range r.deps {
+		was := old.deps[i]
+		from := p.outcome(dep.from)
+		same := slices.Contains(from.same, was.from) && (dep.selector == was.selector)
+		switch {
+		case same:
+		case dep.byContents && was.byContents && dep.from.made() && was.from.made():
+			return Rebuilt // other contents, as the Dockerfile says
+		case dep.byContents && was.byContents:
+			state = Maybe // equal contents would do, and only building shows them
+		case slices.Contains(from.like, was.from):
+			state = Maybe
+		default:
+			return Rebuilt
+		}
+	}
+	return state
+}
+
+// made says that the Dockerfile alone tells what is in the result: an inline document, the directory
+// of a cache mount.
+func (r *record) made() bool {
+	return r.node.kind == nodeWork && len(r.node.deps) == 0
+}

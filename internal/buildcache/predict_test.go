@@ -1,0 +1,168 @@
+package buildcache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// checkout is one commit of a test: the files below a folder of an archive. The object id of a file
+// is its text. A first line "-> TARGET" makes a symlink.
+func checkout(archive *txtar.Archive, folder string) buildcontext.Tree {
+	var entries []buildcontext.Entry
+	for _, f := range archive.Files {
+		p, below := strings.CutPrefix(f.Name, folder+"/")
+		if !below {
+			continue
+		}
+		e := buildcontext.Entry{Path: p, Mode: buildcontext.ModeFile, Object: string(f.Data)}
+		if target, isLink := strings.CutPrefix(e.Object, "-> "); isLink {
+			e.Mode, e.Link = buildcontext.ModeSymlink, strings.TrimSpace(target)
+		}
+		entries = append(entries, e)
+	}
+	return buildcontext.NewTree(entries)
+}
+
+func keysOf(t testing.TB, tree buildcontext.Tree) (*Plan, []Key, error) {
+	t.Helper()
+	read := func(p string) ([]byte, error) {
+		e, _ := tree.Lookup(p)
+		return []byte(e.Object), nil
+	}
+	e, found := tree.Lookup("Dockerfile")
+	if !found {
+		t.Fatal("no Dockerfile")
+	}
+	plan, err := Compile(t.Context(), Inputs{File: parse(t, e.Object)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := buildcontext.Open(tree, buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local}, read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := plan.Keys(c)
+	return plan, keys, err
+}
+
+// TestPredict predicts the build of the folder "after" with a cache that holds the build of "before"
+// (and then that of "between", where there is one). UPDATE=1 writes what came out into "want". What
+// the real daemon does with such changes is compared in the module lab.
+func TestPredict(t *testing.T) {
+	files, err := filepath.Glob("testdata/predict/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var seen Seen
+			for _, folder := range []string{"before", "between"} {
+				tree := checkout(archive, folder)
+				if len(tree.Entries) == 0 {
+					continue
+				}
+				_, keys, err := keysOf(t, tree)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen.Add(keys)
+			}
+			got := ""
+			plan, keys, err := keysOf(t, checkout(archive, "after"))
+			if err != nil {
+				got = err.Error() + "\n"
+			}
+			for i, p := range Predict(keys, &seen) {
+				s := plan.Steps[i]
+				got += strings.TrimRight(fmt.Sprintf("%-7s %s: %s", p.State, s.Instruction, p.Cause), ": ") + "\n"
+			}
+			last := &archive.Files[len(archive.Files)-1]
+			if os.Getenv("UPDATE") == "1" {
+				last.Data = []byte(got)
+				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(last.Data), got); last.Name != "want" || diff != "" {
+				t.Errorf("want (UPDATE=1 accepts it):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMissingSource(t *testing.T) {
+	tree := buildcontext.NewTree([]buildcontext.Entry{{Path: "Dockerfile", Mode: buildcontext.ModeFile, Object: "FROM a\nRUN x\nCOPY b c /d/\n"}, {Path: "b"}})
+	_, _, err := keysOf(t, tree)
+	want := &MissingSourceError{Path: "Dockerfile", Lines: source.Lines{First: 3, Last: 3}, Source: "/c"}
+	var got *MissingSourceError
+	if !errors.As(err, &got) || *got != *want {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+// FuzzKeys: whatever a build is, after it nothing of it runs again; and with an empty cache
+// everything does.
+func FuzzKeys(f *testing.F) {
+	f.Add("FROM a\nCOPY . /x\nRUN y\n", "a/b", "", "*.md\n!a")
+	f.Add("FROM a AS b\nADD --chown=x https://example.com/f /f\nCOPY --parents --exclude=*.c **/b* l /d/\nFROM scratch\nCOPY --from=b / /\n", "a/b.c", "../a", "")
+	f.Add("FROM a@sha256:1111111111111111111111111111111111111111111111111111111111111111\nRUN --mount=source=l,target=/m --mount=type=cache,target=/c,uid=1 z\nCOPY <<E /\nE\n", "l", "l", "a/**")
+	f.Fuzz(func(t *testing.T, text, name, link, ignore string) {
+		plan := compileOrSkip(t, text)
+		tree := buildcontext.NewTree([]buildcontext.Entry{
+			{Path: "Dockerfile", Mode: buildcontext.ModeFile, Object: text},
+			{Path: ".dockerignore", Mode: buildcontext.ModeFile, Object: ignore},
+			{Path: name, Mode: buildcontext.ModeFile, Object: "1"},
+			{Path: "l", Mode: buildcontext.ModeSymlink, Link: link, Object: link},
+		})
+		c, err := buildcontext.Open(tree, buildcontext.Build{Dockerfile: "Dockerfile", Context: "."}, func(string) ([]byte, error) { return []byte(ignore), nil })
+		if err != nil {
+			t.Skip()
+		}
+		keys, err := plan.Keys(c)
+		if err != nil {
+			t.Skip()
+		}
+		var seen Seen
+		for i, p := range Predict(keys, &seen) {
+			if p.State != Rebuilt || p.Cause == "" {
+				t.Errorf("empty cache: %s is %s (%s)", plan.Steps[i].Instruction, p.State, p.Cause)
+			}
+		}
+		seen.Add(keys)
+		remote := strings.Contains(text, "ADD")
+		for i, p := range Predict(keys, &seen) {
+			if p.State != Cached && !(remote && p.State == Maybe) {
+				t.Errorf("built again: %s is %s (%s)", plan.Steps[i].Instruction, p.State, p.Cause)
+			}
+		}
+	})
+}
+
+func compileOrSkip(t *testing.T, text string) *Plan {
+	t.Helper()
+	file, err := dockerfile.Parse(source.New("Dockerfile", []byte(text)))
+	if err != nil {
+		t.Skip()
+	}
+	plan, err := Compile(t.Context(), Inputs{File: file})
+	if err != nil {
+		t.Skip()
+	}
+	return plan
+}
