@@ -98,7 +98,7 @@ func (p *predictor) onSame(r, old *record) bool {
 	if len(r.deps) == 0 || len(old.deps) == 0 {
 		return len(r.deps) == len(old.deps)
 	}
-	return slices.Contains(p.outcome(r.deps[0].from).same, old.deps[0].from)
+	return contains(p.outcome(r.deps[0].from).same, old.deps[0].from)
 }
 
 func (r *record) step() *Step {
@@ -343,7 +343,7 @@ func (r *record) origin() string {
 // otherInput is for a step whose inputs are all cached, but are not those of before.
 func (p *predictor) otherInput(r, old *record) string {
 	for i, dep := range r.deps {
-		if i < len(old.deps) && !slices.Contains(p.outcome(dep.from).same, old.deps[i].from) {
+		if i < len(old.deps) && !contains(p.outcome(dep.from).same, old.deps[i].from) {
 			if dep.from.node.kind == nodeImage {
 				return "the base image is " + dep.from.node.name + p.was(dep.from)
 			}

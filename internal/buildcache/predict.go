@@ -144,14 +144,14 @@ func (p *predictor) match(r, old *record) State {
 	for i, dep := range r.deps {
 		was := old.deps[i]
 		from := p.outcome(dep.from)
-		same := slices.Contains(from.same, was.from) && (dep.selector == was.selector)
+		same := contains(from.same, was.from) && (dep.selector == was.selector)
 		switch {
 		case same:
 		case dep.byContents && was.byContents && dep.from.made() && was.from.made():
 			return Rebuilt // other contents, as the Dockerfile says
 		case dep.byContents && was.byContents:
 			state = Maybe // equal contents would do, and only building shows them
-		case slices.Contains(from.like, was.from):
+		case contains(from.like, was.from):
 			state = Maybe
 		default:
 			return Rebuilt
@@ -164,4 +164,9 @@ func (p *predictor) match(r, old *record) State {
 // of a cache mount.
 func (r *record) made() bool {
 	return r.node.kind == nodeWork && len(r.node.deps) == 0
+}
+
+// contains compares by what the records are: each tree has records of its own.
+func contains(list []*record, r *record) bool {
+	return slices.ContainsFunc(list, func(o *record) bool { return o.id == r.id })
 }

@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+)
+
+// Build is one build by the daemon.
+type Build struct {
+	Context    string // directory
+	Dockerfile string // directory of the Dockerfile
+	File       string // its name there
+	Target     string
+	Args       map[string]string
+	Images     map[string]digest.Digest // the base image behind each name
+}
+
+// Observed is what the daemon did with one step.
+type Observed struct {
+	Name   string
+	Lines  []int // the last line of each instruction that it stands for
+	Cached bool
+}
+
+// Run builds, and returns what was done with each step, in no order. Steps are operations that work
+// on files: not sources, and not the merge of COPY --link.
+func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, error) {
+	contextDir, err := fsutil.NewFS(b.Context)
+	if err != nil {
+		return nil, err
+	}
+	dockerfileDir, err := fsutil.NewFS(b.Dockerfile)
+	if err != nil {
+		return nil, err
+	}
+	attrs := map[string]string{"filename": b.File, "target": b.Target}
+	for name, value := range b.Args {
+		attrs["build-arg:"+name] = value
+	}
+	for name, d := range b.Images {
+		attrs["context:"+name] = "oci-layout://lab@" + d.String()
+	}
+	opt := client.SolveOpt{
+		FrontendAttrs: attrs,
+		LocalMounts:   map[string]fsutil.FS{"context": contextDir, "dockerfile": dockerfileDir},
+		OCIStores:     map[string]content.Store{"lab": images.Store},
+		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("x"), "other": []byte("y")})},
+	}
+
+	var seen recorder
+	status := make(chan *client.SolveStatus)
+	vertexes := map[digest.Digest]*client.Vertex{}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for s := range status {
+			for _, v := range s.Vertexes {
+				last := vertexes[v.Digest]
+				if last != nil {
+					v.Cached = v.Cached || last.Cached
+				}
+				vertexes[v.Digest] = v
+			}
+		}
+	}()
+	_, err = d.Client.Build(ctx, opt, "hitrate-lab", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return builder.Build(ctx, &recordingClient{Client: c, recorder: &seen})
+	}, status)
+	<-read
+	if err != nil {
+		return nil, err
+	}
+	var out []Observed
+	for id, s := range seen.steps {
+		v := vertexes[id]
+		if v == nil {
+			return nil, fmt.Errorf("the daemon said nothing of %s, lines %v", s.Name, s.Lines)
+		}
+		out = append(out, Observed{Name: v.Name, Lines: s.Lines, Cached: v.Cached})
+	}
+	return out, nil
+}
+
+// recorder keeps the steps of the definition that the frontend asks to be built: its source map says
+// which instruction each of them is.
+type recorder struct {
+	mu    sync.Mutex
+	steps map[digest.Digest]Observed
+}
+
+type recordingClient struct {
+	gateway.Client
+	*recorder
+}
+
+func (c *recordingClient) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	if req.Definition != nil && req.Definition.Source != nil {
+		steps, err := stepsOf(req.Definition)
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		if c.steps == nil {
+			c.steps = map[digest.Digest]Observed{}
+		}
+		maps.Copy(c.steps, steps)
+		c.mu.Unlock()
+	}
+	return c.Client.Solve(ctx, req)
+}
+
+func stepsOf(definition *pb.Definition) (map[digest.Digest]Observed, error) {
+	steps := map[digest.Digest]Observed{}
+	for _, text := range definition.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(text); err != nil {
+			return nil, err
+		}
+		if op.GetExec() == nil && op.GetFile() == nil {
+			continue
+		}
+		id := digest.FromBytes(text)
+		var s Observed
+		for _, l := range definition.Source.Locations[id.String()].GetLocations() {
+			last := 0
+			for _, r := range l.GetRanges() {
+				last = max(last, int(r.GetEnd().GetLine()))
+			}
+			s.Lines = append(s.Lines, last)
+		}
+		if len(s.Lines) > 0 {
+			steps[id] = s
+		}
+	}
+	return steps, nil
+}

@@ -1,0 +1,12 @@
+// Package lab compares hitrate's model of the build cache with BuildKit's real daemon: it builds a
+// Dockerfile, makes one change, builds again, reads for each step whether it was cached or executed,
+// and sets that against the prediction.
+//
+// It needs root, and Debian's runc and busybox-static, which it installs when they are missing. It
+// opens no port: the daemon listens on a unix socket, its root is an empty directory that is removed
+// afterwards, and base images come from a directory.
+//
+// go test ./... in this directory runs a part that takes minutes; HITRATE_LAB=all runs everything.
+// HITRATE_LAB_SEED repeats a random run, HITRATE_LAB_STEPS sets its length, and HITRATE_LAB_DEBUG
+// prints each of its builds.
+package lab
