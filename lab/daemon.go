@@ -20,6 +20,7 @@ type Daemon struct {
 
 	process *exec.Cmd
 	exited  chan struct{}
+	bin     string
 	root    string
 	log     string
 }
@@ -65,7 +66,7 @@ func Start(ctx context.Context, bin string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{root: root, log: filepath.Join(root, "log"), exited: make(chan struct{})}
+	d := &Daemon{bin: bin, root: root, log: filepath.Join(root, "log"), exited: make(chan struct{})}
 	socket := "unix://" + filepath.Join(root, "sock")
 	config := filepath.Join(root, "buildkitd.toml")
 	if err := os.WriteFile(config, nil, 0o644); err != nil {
@@ -124,9 +125,28 @@ func snapshotter(dir string) string {
 	return "overlayfs"
 }
 
-// Empty forgets everything the daemon has built.
+// Empty forgets everything the daemon has built. What a build used is released a moment after it;
+// builds that fail can leave something in use for good, and then a new daemon begins.
 func (d *Daemon) Empty(ctx context.Context) error {
-	return d.Client.Prune(ctx, nil, client.PruneAll)
+	for range 50 {
+		if err := d.Client.Prune(ctx, nil, client.PruneAll); err != nil {
+			return err
+		}
+		left, err := d.Client.DiskUsage(ctx)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := d.Stop(); err != nil {
+		return err
+	}
+	fresh, err := Start(ctx, d.bin)
+	if err != nil {
+		return err
+	}
+	*d = *fresh
+	return nil
 }
 
 // Stop ends the daemon and removes its root.

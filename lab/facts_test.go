@@ -15,7 +15,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		baseCases(), dockerfileCases(), copyCases(), linkCases(), wildcardCases(), ignoreCases(),
-		flagCases(), textCases(), variableCases(), userCases(), stageCases(), mountCases(), addCases(),
+		flagCases(), textCases(), contentCases(), variableCases(), userCases(), stageCases(), mountCases(), addCases(),
 	} {
 		all = append(all, group...)
 	}
@@ -346,5 +346,31 @@ func addCases() []testCase {
 	return []testCase{
 		{name: "ADD: a plain file", before: runs("ADD a /x"), tree: Tree{"a": text("a")}, edit: Tree{"a": text("b")}, want: "r"},
 		{name: "ADD: unpack said", before: runs("ADD a /x"), after: runs("ADD --unpack=false a /x"), tree: Tree{"a": text("a")}, want: "r"},
+	}
+}
+
+// contentCases take files of a stage that ran again, where the Dockerfile and the context say what
+// comes of it.
+func contentCases() []testCase {
+	deps := "FROM base AS deps\nWORKDIR /app\nRUN mkdir node_modules && echo 1 > node_modules/x\nCOPY . .\nFROM base\nCOPY --from=deps /app/node_modules /app/node_modules\nCOPY --from=deps /app/src /src\nRUN true\n"
+	pure := "FROM scratch AS files\nCOPY conf /conf\nCOPY src /src\nFROM base\nCOPY --from=files /conf /conf\nRUN --mount=from=files,source=/src,target=/s true\n"
+	tree := Tree{"conf/a": text("a"), "src/b": text("b"), "src/c": text("c"), ".dockerignore": text("Dockerfile\n.dockerignore\n")}
+	return []testCase{
+		{name: "contents: below a copy of everything", before: deps, tree: tree, edit: Tree{"README": text("r")}, want: "c c r c c c"},
+		{name: "contents: a file of it changed", before: deps, tree: tree, edit: Tree{"src/b": text("x")}, want: "c c r c r r"},
+		{name: "contents: the copy has the folder too", before: deps, tree: tree, edit: Tree{"node_modules/y": text("x")}, want: "c c r mr mr mr"},
+		{name: "contents: a file in the folder's place", before: strings.ReplaceAll(deps, "COPY . .", "COPY src ."), tree: Tree{"src/src/a": text("a"), "src/b": text("b")}, edit: Tree{"src/b": text("c")}, want: "c c r c c c"},
+		{name: "contents: of copies alone, another folder", before: pure, tree: tree, edit: Tree{"src/b": text("x")}, want: "c r c r"},
+		{name: "contents: of copies alone, the folder before", before: pure, tree: tree, edit: Tree{"conf/a": text("x")}, want: "r r r r"},
+		{name: "contents: of copies alone, one file", before: "FROM base AS files\nCOPY src /src\nFROM base\nCOPY --from=files /src/c /c\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r c"},
+		{name: "contents: of copies alone, the file changed", before: "FROM base AS files\nCOPY src /src\nFROM base\nCOPY --from=files /src/b /c\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r r"},
+		{name: "contents: the executable bit under --chmod", before: "FROM base AS files\nCOPY --chmod=755 src /src\nFROM base\nCOPY --from=files /src/b /c\n", tree: tree, edit: Tree{"src/b": {Data: "b", Exec: true}}, want: "r mc"},
+		{name: "contents: ADD for COPY of a folder", before: "FROM base AS files\nCOPY src /src\nFROM base\nCOPY --from=files /src/b /c\n", after: "FROM base AS files\nADD src /src\nFROM base\nCOPY --from=files /src/b /c\n", tree: tree, want: "r c"},
+		{name: "contents: through two stages", before: "FROM base AS a\nCOPY src /src\nFROM base AS b\nCOPY --from=a /src/c /x/c\nFROM base\nCOPY --from=b /x /y\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r c c"},
+		{name: "contents: excluded from the copy", before: "FROM base AS a\nRUN mkdir /w && echo 1 > /w/out\nCOPY --exclude=b src /w\nFROM base\nCOPY --from=a /w/out /out\n", tree: tree, edit: Tree{"src/c": text("x")}, want: "c r c"},
+		{name: "contents: a linked copy beside", before: "FROM base AS a\nRUN echo 1 > /out\nCOPY --link src /w\nFROM base\nCOPY --from=a /out /out\n", tree: tree, edit: Tree{"src/c": text("x")}, want: "c r c"},
+		{name: "contents: a command after the copy", before: "FROM base AS a\nCOPY src /src\nRUN true\nFROM base\nCOPY --from=a /src/c /c\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r r mc"},
+		{name: "contents: a WORKDIR more", before: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /w\nFROM base\nCOPY --from=a /out /out\n", after: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /v\nFROM base\nCOPY --from=a /out /out\n", want: "c r c"},
+		{name: "contents: a wildcard of a stage", before: "FROM base AS a\nRUN mkdir /o && echo 1 > /o/x.whl\nCOPY src /src\nFROM base\nCOPY --from=a /o/*.whl /w/\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "c r c"},
 	}
 }

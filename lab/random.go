@@ -132,9 +132,9 @@ func (r Random) line(s scenario, number int) string {
 	case n < 11 && number > 0:
 		from := fmt.Sprintf("s%d", r.IntN(number))
 		return pick(r, "COPY --from="+from+" /d /d/", "COPY --from="+from+" /d /e", "COPY --link --from="+from+" /d /g",
-			"RUN --mount=from="+from+",source=/d,target=/m ls /m > /list", "RUN --mount=from="+from+",target=/m true")
+			"RUN --mount=from="+from+",source=/d,target=/m ls /m > /list || true", "RUN --mount=from="+from+",target=/m true")
 	case n < 13:
-		return pick(r, "RUN true", "RUN echo 1 > /d/r", "RUN ls -a /d > /d/list", "RUN  true", "RUN echo 2 > /d/r", "RUN echo $V > /d/v", "RUN date > /now")
+		return pick(r, "RUN true", "RUN echo 1 > /d/r || true", "RUN ls -a /d > /d/list || true", "RUN  true", "RUN echo 2 > /d/r || true", "RUN echo $V > /d/v || true", "RUN date > /now || true")
 	case n < 15:
 		p := r.existing(s.tree)
 		if r.IntN(2) == 0 {

@@ -33,6 +33,7 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	t.Log(all)
+	figures(t, "random changes", all)
 	if all.wrong > 0 {
 		t.Errorf("%d predictions were wrong", all.wrong)
 	}
@@ -81,7 +82,7 @@ func randomChain(t *testing.T, r Random, chain uint64, names map[string]digest.D
 			all.failed++
 			return nil
 		case errors.As(modelErr, &missing), errors.As(modelErr, &ignore), modelErr == nil:
-			all.wrong++
+			all.misjudged++
 			t.Errorf("chain %d: model: %v; daemon: %v\n%s", chain, modelErr, err, describe(side))
 			return nil
 		default:

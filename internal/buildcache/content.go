@@ -262,19 +262,18 @@ func (t *files) included(s selection) (prefix string, included []*includedRecord
 	if err != nil {
 		return "", nil, err
 	}
-	var resolved string
-	var records []fileRecord
-	if start != nil {
-		resolved = start.path
-		records = t.from(start)
+	if start == nil {
+		return "", nil, errNotFound // the key could be had, but the copy fails
 	}
-	if prefix == "" {
-		resolved = ""
-	}
+	resolved := start.path
+	records := t.from(start)
 
 	var parents []*includedRecord
 	lastMatched := ""
 	for _, record := range records {
+		if p == "" && record.header && record.path == "" {
+			continue // the root is named with a slash: then what is in it counts as named itself
+		}
 		at := record.path
 		if rest, below := strings.CutPrefix(at, resolved); below {
 			at = prefix + rest
@@ -298,6 +297,11 @@ func (t *files) included(s selection) (prefix string, included []*includedRecord
 					continue
 				}
 				lastMatched = at
+				if record.link && s.follow {
+					if f, err := t.lookup(record.path, true); err != nil || f == nil {
+						return "", nil, errNotFound // the copy fails, also where an exclude leaves it out
+					}
+				}
 			}
 			top = lastMatched
 		} else if !strings.HasPrefix(at+"/", p+"/") {

@@ -3,6 +3,7 @@ package buildcache
 import (
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -82,20 +83,67 @@ func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
 
 // contents is the digest of what an operation takes of the build context.
 func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
+	fail := func(s selection, err error) error {
+		missing := &MissingSourceError{Path: p.path, Source: s.path}
+		if n.step >= 0 {
+			missing.Lines = p.Steps[n.step].Lines
+		}
+		if errors.Is(err, errNotFound) {
+			return missing
+		}
+		return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
+	}
 	sums := make([]string, 0, len(dep.contents))
 	for _, s := range dep.contents {
 		sum, err := t.checksum(s)
 		if err != nil {
-			missing := &MissingSourceError{Path: p.path, Source: s.path}
-			if n.step >= 0 {
-				missing.Lines = p.Steps[n.step].Lines
-			}
-			if errors.Is(err, errNotFound) {
-				return "", missing
-			}
-			return "", fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
+			return "", fail(s, err)
 		}
 		sums = append(sums, sum)
 	}
+	for _, s := range dep.contents {
+		if s.wildcard && !p.sent(t, s) {
+			return "", fail(s, errNotFound)
+		}
+	}
+	for _, s := range dep.sources {
+		if f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow); err != nil || f == nil {
+			return "", fail(s, errNotFound)
+		}
+	}
 	return hash(sums...), nil
+}
+
+// sent says whether the directory is there that a wildcard looks into. The client sends what the
+// sources of all instructions match and no more; without a match anywhere in the directory it is
+// missing, and the copy fails.
+func (p *Plan) sent(t *files, wildcard selection) bool {
+	dir, _ := splitWildcards(path.Join("/", wildcard.path))
+	if dir == "/" {
+		return true
+	}
+	wildcard.exclude = nil
+	if _, found, err := t.included(wildcard); err != nil || len(found) > 0 {
+		return err == nil
+	}
+	real, err := t.lookup(dir, true)
+	if err != nil || real == nil {
+		return false
+	}
+	for _, n := range p.nodes {
+		for _, dep := range n.deps {
+			if dep.node.kind != nodeContext {
+				continue
+			}
+			for _, s := range dep.contents {
+				s.exclude = nil
+				for at := range t.selected(s) {
+					if at = path.Clean(at); at == real.path || below(at, real.path) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }

@@ -85,8 +85,9 @@ func (o *outcome) state() State {
 }
 
 type predictor struct {
-	seen  *Seen
-	known map[*record]*outcome
+	seen   *Seen
+	known  map[*record]*outcome
+	traces int
 }
 
 // outcome is computed inputs first: its recursion is as deep as the longest chain of steps.
@@ -150,7 +151,12 @@ func (p *predictor) match(r, old *record) State {
 		case dep.byContents && was.byContents && dep.from.made() && was.from.made():
 			return Rebuilt // other contents, as the Dockerfile says
 		case dep.byContents && was.byContents:
-			state = Maybe // equal contents would do, and only building shows them
+			switch p.sameContents(dep, was) {
+			case Rebuilt:
+				return Rebuilt
+			case Maybe:
+				state = Maybe
+			}
 		case contains(from.like, was.from):
 			state = Maybe
 		default:

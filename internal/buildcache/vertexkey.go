@@ -24,6 +24,8 @@ type keyNode struct {
 	deps []keyDep
 	step int // the first of its steps in the plan, or -1
 
+	file *pb.FileOp // of a COPY, ADD or WORKDIR
+
 	name   string        // of an image or remote source, for people
 	image  imageIdentity // of an image
 	pinned bool          // a remote source that names what it must contain
@@ -46,6 +48,8 @@ type keyDep struct {
 	// byContents says that BuildKit also takes another input whose selected contents are equal.
 	byContents bool
 	contents   []selection
+	// sources are paths that have to be there, also those that lie in others.
+	sources []selection
 }
 
 // imageIdentity is what tells images apart without a registry.
@@ -73,7 +77,7 @@ func keyNodes(vertexes []*vertex, byVertex map[*vertex]*keyNode) ([]*keyNode, er
 		case *pb.Op_Exec:
 			err = n.exec(op.Exec, v.op.Platform)
 		case *pb.Op_File:
-			err = n.file(op.File)
+			err = n.fileOp(op.File)
 		case *pb.Op_Merge:
 			n.op = "merge"
 		case nil: // the definition's last operation only names the result
@@ -157,8 +161,9 @@ func shortImageName(name string) string {
 	return text
 }
 
-// file follows fileOp.CacheMap.
-func (n *keyNode) file(op *pb.FileOp) error {
+// fileOp follows fileOp.CacheMap.
+func (n *keyNode) fileOp(op *pb.FileOp) error {
+	n.file = op
 	var actions []string
 	var indexes [][3]int64
 	byKey := map[int64]bool{} // inputs that the result is made on: never by contents
@@ -220,6 +225,11 @@ func (n *keyNode) file(op *pb.FileOp) error {
 		dep.selector = quoted(paths)
 		dep.byContents = true
 		dep.contents = reduce(list)
+		for _, s := range list {
+			if s.plain() {
+				dep.sources = append(dep.sources, s)
+			}
+		}
 	}
 	return nil
 }

@@ -5,13 +5,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcache"
 )
 
 // tally counts steps over many builds.
 type tally struct {
-	builds, failed int
+	builds, failed int // failed: as the model says
+	misjudged      int // builds that only one of model and daemon refuses
 	steps, wrong   int
 	maybe          int
 	cached         int // observed
@@ -33,8 +35,8 @@ func (t *tally) add(s Step) {
 func (t tally) String() string {
 	percent := func(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
 	decided := t.steps - t.maybe
-	return fmt.Sprintf("%d builds (and %d that fail, as the model says), %d steps, %d of them cached; maybe: %d (%.1f %%); right: %d of %d decided (%.2f %%)",
-		t.builds, t.failed, t.steps, t.cached, t.maybe, percent(t.maybe, t.steps), decided-t.wrong, decided, percent(decided-t.wrong, decided))
+	return fmt.Sprintf("%d builds (and %d that fail, as the model says, and %d where it is mistaken), %d steps, %d of them cached; maybe: %d (%.1f %%); right: %d of %d decided (%.2f %%)",
+		t.builds, t.failed, t.misjudged, t.steps, t.cached, t.maybe, percent(t.maybe, t.steps), decided-t.wrong, decided, percent(decided-t.wrong, decided))
 }
 
 // describe lists a side for a person who wants to repeat it.
@@ -53,4 +55,10 @@ func describe(s Side) string {
 	}
 	fmt.Fprintf(&b, "  args %v\n", s.Build.Args)
 	return b.String()
+}
+
+// figures writes a line for docs/measurements.md.
+func figures(t *testing.T, what string, all tally) {
+	t.Logf("| %s | %d | %d | %d | %.2f %% | %.2f %% |", what, all.builds, all.steps, all.maybe,
+		100*float64(all.maybe)/float64(max(all.steps, 1)), 100*float64(all.steps-all.maybe-all.wrong)/float64(max(all.steps-all.maybe, 1)))
 }
