@@ -2,7 +2,13 @@ package lab
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -21,6 +27,8 @@ type testCase struct {
 	target        string
 	images        map[string]string // names of base images, and what is behind them
 	newImages     map[string]string
+	served        map[string]string // what is at http://SERVER/NAME, in the Dockerfiles
+	newServed     map[string]string
 	dockerfile    string // its path, where it is not Dockerfile
 	context       string
 	// want has a letter for each step: c for cached, r for rebuilt; for a maybe m and what the daemon
@@ -88,6 +96,7 @@ func text(s string) File { return File{Data: s} }
 
 func TestCases(t *testing.T) {
 	needDaemon(t)
+	var all tally
 	names := map[string]bool{}
 	for _, c := range cases() {
 		if names[c.name] {
@@ -95,13 +104,22 @@ func TestCases(t *testing.T) {
 		}
 		names[c.name] = true
 		t.Run(c.name, func(t *testing.T) {
+			server := newServer(t, c.served)
+			c.before = strings.ReplaceAll(c.before, "SERVER", server.address)
+			c.after = strings.ReplaceAll(c.after, "SERVER", server.address)
 			before, after := c.sides(t)
-			steps, err := Compare(context.Background(), daemon, images, before, after)
+			steps, err := compare(context.Background(), daemon, images, before, after, func() {
+				if c.newServed != nil {
+					server.set(c.newServed)
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			bad := letters(steps) != c.want
+			all.builds += 2
 			for _, s := range steps {
+				all.add(s)
 				bad = bad || s.Wrong()
 			}
 			for _, s := range steps {
@@ -116,4 +134,41 @@ func TestCases(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d named cases", len(names))
+	figures(t, "named cases", all)
+}
+
+// server is a web server on the loopback interface whose files change.
+type server struct {
+	address string
+	mu      sync.Mutex
+	files   map[string]string
+}
+
+func newServer(t *testing.T, files map[string]string) *server {
+	s := &server{}
+	if files == nil {
+		return s
+	}
+	s.set(files)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		data, found := s.files[strings.TrimPrefix(r.URL.Path, "/")]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256([]byte(data)))))
+		_, _ = w.Write([]byte(data))
+	}))
+	t.Cleanup(web.Close)
+	s.address = strings.TrimPrefix(web.URL, "http://")
+	return s
+}
+
+func (s *server) set(files map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files = files
 }

@@ -47,7 +47,7 @@ func (s Side) Run(ctx context.Context, d *Daemon, images *Images) ([]Observed, e
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := s.Tree.Write(dir); err != nil {
 		return nil, err
 	}
@@ -83,6 +83,11 @@ func (s Step) String() string {
 // Compare builds before into an empty cache and then after, and sets the prediction against what the
 // daemon did. Steps that only one of both knows are an error.
 func Compare(ctx context.Context, d *Daemon, images *Images, before, after Side) ([]Step, error) {
+	return compare(ctx, d, images, before, after, func() {})
+}
+
+// compare lets something else change between the builds.
+func compare(ctx context.Context, d *Daemon, images *Images, before, after Side, between func()) ([]Step, error) {
 	if err := d.Empty(ctx); err != nil {
 		return nil, err
 	}
@@ -95,6 +100,7 @@ func Compare(ctx context.Context, d *Daemon, images *Images, before, after Side)
 	if _, err := before.Run(ctx, d, images); err != nil {
 		return nil, fmt.Errorf("daemon, before: %w", err)
 	}
+	between()
 	return After(ctx, d, images, after, &seen)
 }
 

@@ -76,8 +76,9 @@ func Start(ctx context.Context, bin string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	d.process = exec.Command(filepath.Join(bin, "buildkitd"),
+	defer func() { _ = log.Close() }()
+	// It outlives ctx, which is only for starting it: Stop ends it, or the end of this process.
+	d.process = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, "buildkitd"),
 		"--config", config, "--root", filepath.Join(root, "root"), "--addr", socket,
 		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-net=host", "--oci-worker-gc=false",
 		"--oci-worker-snapshotter="+snapshotter(root), "--otel-socket-path", filepath.Join(root, "otel"))

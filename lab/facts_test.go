@@ -1,6 +1,13 @@
 package lab
 
-import "strings"
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
 
 const (
 	someDigest  = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
@@ -343,10 +350,34 @@ func mountCases() []testCase {
 }
 
 func addCases() []testCase {
+	type files = map[string]string
+	sum := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("1")))
+	url := "ADD http://SERVER/f /f"
 	return []testCase{
 		{name: "ADD: a plain file", before: runs("ADD a /x"), tree: Tree{"a": text("a")}, edit: Tree{"a": text("b")}, want: "r"},
 		{name: "ADD: unpack said", before: runs("ADD a /x"), after: runs("ADD --unpack=false a /x"), tree: Tree{"a": text("a")}, want: "r"},
+		{name: "ADD: an archive compressed again", before: runs("ADD a.tgz /x/", "RUN true"), tree: Tree{"a.tgz": text(archive(gzip.BestSpeed))}, edit: Tree{"a.tgz": text(archive(gzip.BestCompression))}, want: "r r"},
+		{name: "ADD: an archive, nothing changed", before: runs("ADD a.tgz /x/"), tree: Tree{"a.tgz": text(archive(gzip.BestSpeed))}, want: "c"},
+		{name: "ADD: a URL, nothing changed", before: runs(url, "RUN true"), served: files{"f": "1"}, want: "mc mc"},
+		{name: "ADD: a URL, other contents", before: runs(url, "RUN true"), served: files{"f": "1"}, newServed: files{"f": "2"}, want: "mr mr"},
+		{name: "ADD: a URL with a checksum, nothing changed", before: runs("ADD --checksum=" + sum + " http://SERVER/f /f"), served: files{"f": "1"}, want: "c"},
+		{name: "ADD: a URL, a checksum added", before: runs(url), after: runs("ADD --checksum=" + sum + " http://SERVER/f /f"), served: files{"f": "1"}, want: "mc"},
+		{name: "ADD: another URL of the same base name", before: runs(url), after: runs("ADD http://SERVER/d/f /f"), served: files{"f": "1", "d/f": "1"}, want: "mc"},
+		{name: "ADD: another URL of another base name", before: runs(url), after: runs("ADD http://SERVER/g /f"), served: files{"f": "1", "g": "1"}, want: "r"},
+		{name: "ADD: a URL below a step that runs again", before: runs("COPY a /a", url), served: files{"f": "1"}, tree: Tree{"a": text("a")}, edit: Tree{"a": text("b")}, want: "r r"},
 	}
+}
+
+// archive is a tar archive of one file.
+func archive(level int) string {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, level)
+	data := strings.Repeat("some text ", 1000)
+	w := tar.NewWriter(z)
+	_ = w.WriteHeader(&tar.Header{Name: "f", Mode: 0o644, Size: int64(len(data))})
+	_, _ = w.Write([]byte(data))
+	_, _ = w.Close(), z.Close()
+	return b.String()
 }
 
 // contentCases take files of a stage that ran again, where the Dockerfile and the context say what

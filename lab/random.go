@@ -199,11 +199,12 @@ func (r Random) changeOnce(s *scenario) {
 	case n < 7:
 		p := r.existing(s.tree)
 		f := s.tree[p]
-		if f.Link != "" {
+		switch {
+		case f.Link != "":
 			f.Link = pick(r, "f", "../f", "a", "a/f", "/a/f")
-		} else if r.IntN(3) == 0 {
+		case r.IntN(3) == 0:
 			f.Exec = !f.Exec
-		} else {
+		default:
 			f.Data = r.data()
 		}
 		s.tree[p] = f

@@ -197,43 +197,33 @@ func factsOf(op string) map[string]string {
 
 // differentFiles names a file that the step takes from the context and that is another.
 func differentFiles(r, old *record) string {
-	was, is := old.takes(), r.takes()
-	var changed []string
-	for _, p := range slices.Sorted(maps.Keys(is)) {
-		if before, there := was[p]; !there || before != is[p] {
-			changed = append(changed, p)
-		}
-	}
-	for _, p := range slices.Sorted(maps.Keys(was)) {
-		if _, there := is[p]; !there {
-			changed = append(changed, p)
-		}
-	}
-	// A file says more than the folders that came with it.
-	slices.SortStableFunc(changed, func(a, b string) int {
-		return boolInt(strings.HasSuffix(a, "/")) - boolInt(strings.HasSuffix(b, "/"))
-	})
-	if len(changed) == 0 {
+	list := old.changesTo(r)
+	if len(list) == 0 {
 		return ""
 	}
-	name := changed[0]
-	_, there := is[name]
-	before, wasThere := was[name]
-	verb := "changed"
-	switch {
-	case !wasThere:
-		verb = "is new"
-	case !there:
-		verb = "is gone"
-	default:
-		mode, content, _ := strings.Cut(before, " ")
-		nowMode, nowContent, _ := strings.Cut(is[name], " ")
-		if content == nowContent && mode != nowMode {
-			verb = "has another mode"
+	// A file says more than the folders that came with it, and what is there more than what is gone.
+	rank := func(c change) int {
+		switch {
+		case c.is == nil:
+			return 1
+		case c.is.isDir():
+			return 2
 		}
+		return 0
 	}
-	text := strings.TrimPrefix(path.Clean(name), "/") + " " + verb
-	if n := len(changed) - 1; n == 1 {
+	slices.SortStableFunc(list, func(a, b change) int { return rank(a) - rank(b) })
+	first := list[0]
+	f, verb := first.is, "changed"
+	switch {
+	case first.was == nil:
+		verb = "is new"
+	case first.is == nil:
+		f, verb = first.was, "is gone"
+	case first.was.content == first.is.content && first.was.mode != first.is.mode:
+		verb = "has another mode"
+	}
+	text := strings.TrimPrefix(f.path, "/") + " " + verb
+	if n := len(list) - 1; n == 1 {
 		text += ", and one more path"
 	} else if n > 1 {
 		text += fmt.Sprintf(", and %d more paths", n)
@@ -241,14 +231,43 @@ func differentFiles(r, old *record) string {
 	return text
 }
 
-// takes lists what an operation takes of the build context.
-func (r *record) takes() map[string]string {
-	all := map[string]string{}
+// changesTo lists the files of the context in which two forms of one step differ.
+func (r *record) changesTo(is *record) []change {
+	var list []change
+	old, new := r.contextSelections(), is.contextSelections()
+	for i := range min(len(old), len(new)) {
+		a, b := old[i], new[i]
+		if a.plain() && b.plain() {
+			was, _ := r.files.lookup(cleanKey(path.Join("/", a.path)), a.follow)
+			now, _ := is.files.lookup(cleanKey(path.Join("/", b.path)), b.follow)
+			changes(was, now, &list)
+			continue
+		}
+		was, now := r.files.taken(a), is.files.taken(b)
+		for _, p := range slices.Sorted(maps.Keys(now)) {
+			switch f := was[p]; {
+			case f == nil:
+				list = append(list, change{is: now[p]})
+			case f.isDir() && now[p].isDir(): // what is in them is listed by itself
+			case f.sum() != now[p].sum():
+				list = append(list, change{was: f, is: now[p]})
+			}
+		}
+		for _, p := range slices.Sorted(maps.Keys(was)) {
+			if now[p] == nil {
+				list = append(list, change{was: was[p]})
+			}
+		}
+	}
+	return list
+}
+
+// contextSelections is what an operation takes of the build context.
+func (r *record) contextSelections() []selection {
+	var all []selection
 	for _, dep := range r.node.deps {
 		if dep.node.kind == nodeContext && dep.byContents {
-			for _, s := range dep.contents {
-				maps.Copy(all, r.files.selected(s))
-			}
+			all = append(all, dep.contents...)
 		}
 	}
 	return all
@@ -357,11 +376,4 @@ func (p *predictor) otherInput(r, old *record) string {
 		}
 	}
 	return "it is made on other files"
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

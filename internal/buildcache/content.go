@@ -3,7 +3,6 @@ package buildcache
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -40,7 +39,15 @@ type files struct {
 	root *file
 	// list holds every record in BuildKit's order; it is made when a wildcard or filter needs it.
 	list []fileRecord
+	// spent is the work that patterns have cost so far, in bytes of paths.
+	spent int
 }
+
+// maxMatching bounds the work of patterns over one tree; a large repository needs some thousandth.
+const maxMatching = 1 << 30
+
+// errMatching is a tree and patterns that would cost more than maxMatching.
+var errMatching = errors.New("matching its patterns against the repository's files costs too much")
 
 type file struct {
 	name     string
@@ -123,7 +130,7 @@ func (f *file) sum() string {
 	if f.digest == "" {
 		h := sha256.New()
 		for _, c := range f.children {
-			fmt.Fprintf(h, "%s\x00%s\x00", c.name, c.sum())
+			put(h, c.name, c.sum())
 		}
 		f.digest = modeDir + " " + string(h.Sum(nil))
 	}
@@ -135,14 +142,6 @@ func (r fileRecord) sum() string {
 		return modeDir
 	}
 	return r.file.sum()
-}
-
-// key is a record's path with the slash that marks the header of a directory.
-func (r fileRecord) key() string {
-	if r.header {
-		return r.path + "/"
-	}
-	return r.path
 }
 
 // lookup resolves a path as BuildKit does, symlinks in it and, on demand, the one at its end. It
@@ -217,7 +216,7 @@ func (t *files) checksum(s selection) (string, error) {
 		if len(included) == 1 && path.Base(p) == path.Base(r.at) {
 			return sum, nil
 		}
-		fmt.Fprintf(h, "%s\x00%s\x00", strings.TrimPrefix(r.at, prefix), sum)
+		put(h, strings.TrimPrefix(r.at, prefix), sum)
 	}
 	return "list " + string(h.Sum(nil)), nil
 }
@@ -270,7 +269,11 @@ func (t *files) included(s selection) (prefix string, included []*includedRecord
 
 	var parents []*includedRecord
 	lastMatched := ""
+	weight := 1 + strings.Count(s.path+strings.Join(s.include, "")+strings.Join(s.exclude, ""), "*") + len(s.include) + len(s.exclude)
 	for _, record := range records {
+		if t.spent += (1 + len(record.path)) * weight; t.spent > maxMatching {
+			return "", nil, errMatching
+		}
 		if p == "" && record.header && record.path == "" {
 			continue // the root is named with a slash: then what is in it counts as named itself
 		}
@@ -386,43 +389,70 @@ func appendRecords(list []fileRecord, f *file) []fileRecord {
 	return list
 }
 
-// selected lists what a selection takes, by path: for saying which file made a difference.
-func (t *files) selected(s selection) map[string]string {
-	out := map[string]string{}
-	var add func(f *file)
-	add = func(f *file) {
-		if f.isDir() {
-			out[f.path+"/"] = ""
-			for _, c := range f.children {
-				add(c)
-			}
-			return
-		}
-		out[f.path] = f.sum()
-	}
-	if s.plain() {
-		if f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow); err == nil && f != nil {
-			add(f)
-		}
-		return out
-	}
+// taken lists the records that a selection with patterns takes, by path; directories as they are,
+// without what is in them.
+func (t *files) taken(s selection) map[string]*file {
+	out := map[string]*file{}
 	_, included, err := t.included(s)
 	if err != nil {
 		return out
 	}
 	for _, r := range included {
-		switch {
-		case r.header:
-			out[r.path+"/"] = ""
-		case r.follow && r.link:
-			if f, err := t.lookup(r.at, s.follow); err == nil && f != nil {
-				add(f)
+		f := r.file
+		if r.follow && r.link {
+			if target, err := t.lookup(r.path, s.follow); err == nil && target != nil {
+				f = target
 			}
-		default:
-			out[r.path] = r.sum()
 		}
+		out[r.path] = f
 	}
 	return out
+}
+
+// changes lists the paths at which two directories or files differ, without looking into what is
+// equal. Of a directory that only one of them has, all that is in it is listed.
+func changes(was, is *file, list *[]change) {
+	switch {
+	case was == nil && is == nil:
+	case was != nil && is != nil && was.sum() == is.sum():
+	case was == nil || is == nil || !was.isDir() || !is.isDir():
+		listAll(was, list, func(f *file) change { return change{was: f} })
+		listAll(is, list, func(f *file) change { return change{is: f} })
+		// One file for another at the same place is one change.
+		if n := len(*list); was != nil && is != nil && !was.isDir() && !is.isDir() {
+			*list = append((*list)[:n-2], change{was: was, is: is})
+		}
+	default:
+		a, b := was.children, is.children
+		for len(a) > 0 || len(b) > 0 {
+			switch {
+			case len(b) == 0 || len(a) > 0 && a[0].name < b[0].name:
+				changes(a[0], nil, list)
+				a = a[1:]
+			case len(a) == 0 || b[0].name < a[0].name:
+				changes(nil, b[0], list)
+				b = b[1:]
+			default:
+				changes(a[0], b[0], list)
+				a, b = a[1:], b[1:]
+			}
+		}
+	}
+}
+
+// change is a path that is new (was is nil), gone (is is nil) or another.
+type change struct{ was, is *file }
+
+func listAll(f *file, list *[]change, as func(*file) change) {
+	if f == nil {
+		return
+	}
+	if !f.isDir() || len(f.children) == 0 {
+		*list = append(*list, as(f))
+	}
+	for _, c := range f.children {
+		listAll(c, list, as)
+	}
 }
 
 // cleanKey is a cleaned absolute path with "" for the root, as BuildKit's records have it.

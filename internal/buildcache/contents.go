@@ -213,7 +213,7 @@ func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, 
 	// A directory's contents go to dest: only what it has at this path counts.
 	inside := path.Join(top.path, strings.TrimPrefix(at, dest))
 	if len(s.exclude) > 0 {
-		return l, touches(r.files.selected(s), inside)
+		return l, touches(r.files.taken(s), inside)
 	}
 	f := top
 	for name := range strings.SplitSeq(strings.TrimPrefix(inside[len(top.path):], "/"), "/") {
@@ -239,12 +239,10 @@ func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, 
 	return layer{kind: kind, how: fmt.Sprintf("%v %d %q", a.Owner, a.Mode, a.ModeStr), text: f.sum(), whole: plain}, true
 }
 
-// touches says whether a list of files (directories with a slash at the end) has something at a path,
-// in it, or a file in its way.
-func touches(list map[string]string, at string) bool {
-	for name := range list {
-		dir, isDir := strings.CutSuffix(name, "/")
-		if dir == at || below(dir, at) || !isDir && below(at, dir) {
+// touches says whether a list of files has something at a path, in it, or a file in its way.
+func touches(list map[string]*file, at string) bool {
+	for p, f := range list {
+		if p == at || below(p, at) || !f.isDir() && below(at, p) {
 			return true
 		}
 	}

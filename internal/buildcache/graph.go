@@ -52,7 +52,6 @@ func (c *compiler) steps(plan *Plan, definition *llb.Definition) error {
 	slices.SortStableFunc(all, func(a, b work) int { return cmp.Compare(a.lines.First, b.lines.First) })
 	for i, w := range all {
 		w.steps = append(w.steps, i)
-		w.vertex.steps = w.steps
 	}
 	steps := make([]Step, len(all))
 	counts := map[*dockerfile.Stage]int{}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -48,7 +50,8 @@ type recordDep struct {
 }
 
 // Keys returns the key of each step of the plan, in the order of its steps, for the files of one
-// context. Its error is *MissingSourceError, or one about a pattern or link that BuildKit refuses.
+// context. Errors: *MissingSourceError, *dockerfile.LimitError, or one about a pattern or
+// link that BuildKit refuses.
 func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
 	t := newFiles(c)
 	records := make(map[*keyNode]*record, len(p.nodes))
@@ -90,6 +93,9 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
 		}
 		if errors.Is(err, errNotFound) {
 			return missing
+		}
+		if errors.Is(err, errMatching) {
+			return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: t.spent, Most: maxMatching}
 		}
 		return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
 	}
@@ -136,14 +142,24 @@ func (p *Plan) sent(t *files, wildcard selection) bool {
 				continue
 			}
 			for _, s := range dep.contents {
-				s.exclude = nil
-				for at := range t.selected(s) {
-					if at = path.Clean(at); at == real.path || below(at, real.path) {
-						return true
-					}
+				if t.sends(s, real) {
+					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+// sends says whether a selection brings a directory to the builder.
+func (t *files) sends(s selection, dir *file) bool {
+	if s.plain() {
+		f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow)
+		return err == nil && f != nil && (f == dir || below(f.path, dir.path) || f.path == "" || below(dir.path, f.path))
+	}
+	s.exclude = nil
+	_, found, err := t.included(s)
+	return err == nil && slices.ContainsFunc(found, func(r *includedRecord) bool {
+		return r.file == dir || below(r.path, dir.path) || below(dir.path, r.path)
+	})
 }

@@ -26,7 +26,7 @@ func describe(v *vertex) *opText {
 }
 
 func (t *opText) line(format string, args ...any) {
-	fmt.Fprintf(t, format, args...)
+	_, _ = fmt.Fprintf(t, format, args...)
 	t.WriteByte('\n')
 }
 

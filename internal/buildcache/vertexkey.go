@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -328,8 +330,15 @@ func (n *keyNode) exec(op *pb.ExecOp, p *pb.Platform) error {
 // hash is a short name for some texts, another for others.
 func hash(texts ...string) string {
 	h := sha256.New()
-	for _, t := range texts {
-		fmt.Fprintf(h, "%d:%s", len(t), t)
-	}
+	put(h, texts...)
 	return string(h.Sum(nil)[:16])
+}
+
+// put writes texts so that no two lists of them are written alike. A hash never refuses.
+func put(w io.Writer, texts ...string) {
+	for _, t := range texts {
+		_, _ = io.WriteString(w, strconv.Itoa(len(t)))
+		_, _ = io.WriteString(w, ":")
+		_, _ = io.WriteString(w, t)
+	}
 }
