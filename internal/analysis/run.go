@@ -412,11 +412,14 @@ func (a *run) refuse(p string, err error) {
 		broken  *dockerfile.Error
 		limit   *dockerfile.LimitError
 		missing *buildcache.MissingArgError
+		unset   *buildcache.UnsetError
 	)
 	switch {
 	case errors.As(err, &missing):
 		a.skip(p, missing.Line, fmt.Sprintf("not analysed: needs builds.args.%s in %s: FROM uses this ARG, and neither the file nor a build that hitrate knows gives it a value",
 			missing.Arg, config.RepositoryPath))
+	case errors.As(err, &unset):
+		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, which this file neither sets nor declares", unset.Keyword, unset.Name))
 	case errors.As(err, &limit):
 		a.skip(p, 0, fmt.Sprintf("not analysed: %s (%d; hitrate reads up to %d)", limit.What, limit.Value, limit.Most))
 	case errors.As(err, &broken):

@@ -178,6 +178,11 @@ func (m *move) pass(i *dockerfile.Instruction) Reason {
 			return rules.DirectoryOwner
 		}
 		m.dirs = append(m.dirs, dir)
+	case "ENV", "ARG":
+		// An ARG that a build gives a value counts only below it, which no comparison here can see.
+		if strings.Contains(m.in.File.Source.Text(m.step.Span), "$") {
+			return rules.ValuesBetween
+		}
 	case "VOLUME":
 		// The classic builder throws away what later steps write there.
 		for _, a := range i.Args {

@@ -12,15 +12,16 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-// Limits of one file's proof. The work is the number of subsets times the builds times the
-// instructions that are compiled for each; BuildKit takes some 0.05 ms for an instruction.
+// Limits of one file's proof.
 const (
-	maxBuilds      = 4  // different targets and arguments of one Dockerfile
-	everySubset    = 6  // up to so many suggestions every subset is tried
-	maxSuggestions = 20 // above everySubset: every single one, every pair and all
-	maxWork        = 100_000
+	maxBuilds      = 4   // different targets and arguments of one Dockerfile
 	maxUnits       = 100 // whose effects are checked
 	maxEdits       = 100 // of one unit
+	everySubset    = 6   // up to so many suggestions every subset is tried
+	maxSuggestions = 20  // above everySubset: every single one, every pair and all
+	// maxWork is some ten seconds, in microseconds as estimated by tryCost. Real files stay below a
+	// second.
+	maxWork = 10_000_000
 )
 
 // prover proves the units of one Dockerfile.
@@ -32,8 +33,9 @@ type prover struct {
 
 	builds []build
 	before map[identity]int
-	// tried are the subsets proven so far, by their units.
+	// tried are the subsets proven so far, by their units; left is the work that may still be spent.
 	tried map[string]Reason
+	left  int
 }
 
 // build is one way in which the file is built, with what it is before the edit.
@@ -67,7 +69,7 @@ func (p *prover) prove(ctx context.Context) Result {
 	if reason := p.compileBefore(ctx); reason != "" {
 		p.withholdAll(reason)
 	}
-	p.before, p.tried = map[identity]int{}, map[string]Reason{}
+	p.before, p.tried, p.left = map[identity]int{}, map[string]Reason{}, maxWork
 	for _, f := range p.findings {
 		p.before[identityOf(f)]++
 	}
@@ -101,11 +103,14 @@ func (p *prover) prove(ctx context.Context) Result {
 		if culprit == nil {
 			return p.result(groups)
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			p.withholdAll(rules.OutOfTime)
-			continue
+		case p.left < 0:
+			p.withholdAll(rules.TooManyEdits)
+		default:
+			p.withhold(culprit, reason)
 		}
-		p.withhold(culprit, reason)
 	}
 }
 
@@ -158,14 +163,31 @@ func argsKey(args map[string]string) string {
 	return key
 }
 
-// affordable is how many suggestions can be proven within maxWork; at least one.
+// affordable is how many suggestions can be proven with half of the work; at least one. The other half
+// is for finding the ones that do not hold.
 func (p *prover) affordable() int {
-	each := len(p.builds) * len(p.in.File.Instructions)
+	each := p.tryCost()
 	n := 1
-	for n < maxSuggestions && subsetCount(n+1)*each <= maxWork {
+	for n < maxSuggestions && subsetCount(n+1)*each <= maxWork/2 {
 		n++
 	}
 	return n
+}
+
+// tryCost estimates what trying one subset takes, in microseconds: BuildKit's frontend some 50 for an
+// instruction, the rules one for each pair of steps and a fifth for each file that is copied.
+func (p *prover) tryCost() int {
+	steps, copies := len(p.in.File.Instructions), 0
+	for _, i := range p.in.File.Instructions {
+		if i.Run() != nil {
+			steps += len(i.Run().Commands)
+		}
+		if i.Keyword == "COPY" || i.Keyword == "ADD" {
+			copies++
+		}
+	}
+	files := min(copies*len(p.in.Context.Tree.Entries), 1<<20)
+	return len(p.builds)*len(p.in.File.Instructions)*50 + steps*steps + files/5
 }
 
 func subsetCount(n int) int {
@@ -253,6 +275,9 @@ func (p *prover) try(ctx context.Context, groups []*group) Reason {
 	}
 	reason, done := p.tried[key]
 	if !done {
+		if p.left -= p.tryCost(); p.left < 0 {
+			return rules.TooManyEdits
+		}
 		reason = p.check(ctx, groups)
 		p.tried[key] = reason
 	}

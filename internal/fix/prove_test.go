@@ -250,6 +250,21 @@ func TestManySuggestions(t *testing.T) {
 	}
 }
 
+// TestWorkIsBounded: a file so large that few subsets can be tried gets its costliest edits only.
+func TestWorkIsBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("FROM python:3.12\n")
+	for i := range 900 {
+		fmt.Fprintf(&b, "RUN pip install package%d==1\n", i)
+	}
+	in, _ := inputOf(t, []byte(b.String()), repository)
+	findings := rules.Run(in)
+	r := fix.Prove(t.Context(), in, findings)
+	if len(r.Suggestions) == 0 || len(r.Suggestions) > 5 || len(r.Suggestions)+len(r.Withheld) != len(findings) {
+		t.Errorf("%d findings: %d suggestions and %d withheld", len(findings), len(r.Suggestions), len(r.Withheld))
+	}
+}
+
 func TestTimeIsUp(t *testing.T) {
 	in, _ := inputOf(t, []byte("FROM python:3.12\nRUN pip install flask\n"), repository)
 	findings := rules.Run(in)
