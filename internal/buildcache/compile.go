@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -141,44 +140,6 @@ func trimEnd(text []byte, escape rune) []byte {
 			return text
 		}
 	}
-}
-
-// explain turns what BuildKit says into one of the errors of Compile.
-func (c *compiler) explain(err error) error {
-	if ctxErr := contextError(err); ctxErr != nil {
-		return ctxErr
-	}
-	line := 0
-	var located *parser.LocationError
-	if errors.As(err, &located) {
-		for _, location := range located.Locations {
-			if line = firstLine(location); line > 0 {
-				break
-			}
-		}
-	}
-	if missing := missingArg(c.in, line); missing != nil {
-		return missing
-	}
-	return &dockerfile.Error{Path: c.in.File.Source.Path, Line: line, Message: err.Error()}
-}
-
-func contextError(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
-}
-
-// firstLine is the first line of a location, 0 for none: BuildKit gives one range for each line.
-func firstLine(location []parser.Range) int {
-	line := 0
-	for _, r := range location {
-		if r.Start.Line > 0 && (line == 0 || r.Start.Line < line) {
-			line = r.Start.Line
-		}
-	}
-	return line
 }
 
 func sortWarnings(warnings []Warning) []Warning {

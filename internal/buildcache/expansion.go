@@ -116,7 +116,7 @@ func (l *sizeLexer) dollar() int {
 	l.at++
 	name := l.name()
 	// Unset variables stay as they are written where BuildKit only makes a name for the step.
-	value, written := l.vars[name], len(name)+4
+	value, written := l.vars[name], len(name)+len("${:-}")
 	if l.peek() == ':' {
 		l.at++
 	}
