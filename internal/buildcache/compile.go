@@ -43,13 +43,13 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	c := compiler{in: in, text: in.File.Source.Data}
 
 	var warnings []Warning
-	target, err := c.convert(ctx, c.text, in.Target, in.AllStages, func(rule, _, _, message string, location []parser.Range) {
+	target, err := c.convert(ctx, c.text, in.Target, in.Args, in.AllStages, func(rule, _, _, message string, location []parser.Range) {
 		warnings = append(warnings, Warning{Rule: rule, Message: message, Line: firstLine(location)})
 	})
 	if err != nil {
 		// "# check=error=true" makes an error of a warning; the file compiles all the same.
 		var again error
-		if target, again = c.convert(ctx, c.text, in.Target, in.AllStages, nil); again != nil {
+		if target, again = c.convert(ctx, c.text, in.Target, in.Args, in.AllStages, nil); again != nil {
 			return nil, c.explain(err)
 		}
 	}
@@ -59,7 +59,7 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	}
 	state := target.State
 	if in.AllStages && len(in.File.Stages) > 1 {
-		all, err := c.convert(ctx, c.withAllStages(), in.Target, false, nil)
+		all, err := c.convert(ctx, c.withAllStages(), "", c.argsOfTarget(), false, nil)
 		if err != nil {
 			return nil, c.explain(err)
 		}
@@ -75,17 +75,21 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	return plan, nil
 }
 
+// targetStage is the argument that tells a step which target is built.
+// Source: https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
+const targetStage = "TARGETSTAGE"
+
 type compiler struct {
 	in   Inputs
 	text []byte
 }
 
-func (c *compiler) convert(ctx context.Context, text []byte, target string, allStages bool, warn linter.LintWarnFunc) (*dockerfile2llb.Result, error) {
+func (c *compiler) convert(ctx context.Context, text []byte, target string, args map[string]string, allStages bool, warn linter.LintWarnFunc) (*dockerfile2llb.Result, error) {
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	local, to := llb.Local(contextName), platform
 	return dockerfile2llb.Dockerfile2LLB(ctx, text, dockerfile2llb.ConvertOpt{
 		Config: dockerui.Config{
-			BuildArgs: maps.Clone(c.in.Args), // BuildKit writes to it
+			BuildArgs: maps.Clone(args), // BuildKit writes to it
 			Target:    target,
 		},
 		MainContext:    &local,
@@ -100,26 +104,37 @@ func (c *compiler) convert(ctx context.Context, text []byte, target string, allS
 
 // withAllStages is the Dockerfile with one more stage that copies from every other, so that one
 // definition holds them all, also those that cannot be named as a target. It stands below, so that
-// the lines of the others stay, and has the target's name: TARGETSTAGE tells it to them.
+// the lines of the others stay, and has no name: a COPY --from that names the target means the
+// target's own stage.
 func (c *compiler) withAllStages() []byte {
 	stages := c.in.File.Stages
-	name := stages[len(stages)-1].Name
-	if c.in.Target != "" {
-		name = strings.ToLower(c.in.Target)
-	}
 	var b bytes.Buffer
 	b.Write(trimEnd(c.text, c.in.File.Escape))
 	// Below every line of the original, so that no line is two things.
 	b.WriteString(strings.Repeat("\n", c.in.File.Source.LineCount()-bytes.Count(b.Bytes(), []byte("\n"))))
 	b.WriteString("FROM scratch")
-	if name != "" {
-		b.WriteString(" AS " + name)
-	}
 	for i := range stages {
 		fmt.Fprintf(&b, "\nCOPY --from=%d / /%d/", i, i)
 	}
 	b.WriteString("\n")
 	return b.Bytes()
+}
+
+// argsOfTarget are the build arguments with the name of the target that is asked for, which BuildKit
+// would otherwise take from the stage that withAllStages adds.
+func (c *compiler) argsOfTarget() map[string]string {
+	args := maps.Clone(c.in.Args)
+	if args == nil {
+		args = map[string]string{}
+	}
+	name := c.in.Target
+	if name == "" {
+		name = c.in.File.Stages[len(c.in.File.Stages)-1].Name
+	}
+	if _, given := args[targetStage]; !given && name != "" {
+		args[targetStage] = name
+	}
+	return args
 }
 
 // trimEnd takes off what follows a Dockerfile's last instruction: blanks, comments, and an escape
