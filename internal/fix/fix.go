@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/hitrate-bot/hitrate/internal/rules"
@@ -82,12 +81,7 @@ func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result
 func Apply(src *source.File, suggestions []Suggestion) []byte {
 	edits := make([]source.Edit, len(suggestions))
 	for i, s := range suggestions {
-		span := src.SpanFromLines(s.Lines)
-		text := s.Replacement
-		if text != "" && strings.HasSuffix(src.Text(span), "\n") {
-			text += "\n"
-		}
-		edits[i] = source.Edit{Span: span, New: text}
+		edits[i] = src.ReplaceLines(s.Lines, s.Replacement)
 	}
 	out, err := source.Apply(src.Data, edits)
 	if err != nil {

@@ -54,7 +54,7 @@ func (c *Check) Changes() ([]Change, error) {
 		if s.Lines.First < 1 || s.Lines.Last < s.Lines.First || s.Lines.Last > file.LineCount() {
 			return nil, fmt.Errorf("apply suggestion for %s: it has no lines %d to %d", visible(s.Path), s.Lines.First, s.Lines.Last)
 		}
-		edits[s.Path] = append(edits[s.Path], wholeLines(file, s))
+		edits[s.Path] = append(edits[s.Path], file.ReplaceLines(s.Lines, s.Replacement))
 	}
 	var changes []Change
 	for path, list := range edits {
@@ -76,15 +76,6 @@ func (c *Check) Changes() ([]Change, error) {
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
 	return changes, nil
-}
-
-func wholeLines(file *source.File, s analysis.Suggestion) source.Edit {
-	span := file.SpanFromLines(s.Lines)
-	text := s.Replacement
-	if text != "" && strings.HasSuffix(file.Text(span), "\n") {
-		text += "\n"
-	}
-	return source.Edit{Span: span, New: text}
 }
 
 // suggestion gives a finding's suggestion, nil where it has none.

@@ -254,7 +254,7 @@ func (t *textWriter) edit(s *analysis.Suggestion) {
 	if file == nil {
 		return
 	}
-	after, err := source.Apply(file.Data, []source.Edit{wholeLines(file, *s)})
+	after, err := source.Apply(file.Data, []source.Edit{file.ReplaceLines(s.Lines, s.Replacement)})
 	if err != nil {
 		return
 	}

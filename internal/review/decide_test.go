@@ -317,7 +317,7 @@ func TestDiffsApply(t *testing.T) {
 		{"a line", "Dockerfile", "a\nb\nc\n", []analysis.Suggestion{{Lines: at(2, 2), Replacement: "x\ny"}}, "a\nx\ny\nc\n"},
 		{"the last line, without final newline", "Dockerfile", "a\nb", []analysis.Suggestion{{Lines: at(2, 2), Replacement: "x\ny"}}, "a\nx\ny"},
 		{"a deletion", "Dockerfile", "a\nb\nc\n", []analysis.Suggestion{{Lines: at(2, 2)}}, "a\nc\n"},
-		{"the last line goes", "Dockerfile", "a\nb", []analysis.Suggestion{{Lines: at(2, 2)}}, "a"},
+		{"the last line goes", "Dockerfile", "a\nb", []analysis.Suggestion{{Lines: at(2, 2)}}, "a\n"},
 		{"everything", "Dockerfile", "a\nb\n", []analysis.Suggestion{{Lines: at(1, 2), Replacement: "x"}}, "x\n"},
 		{"two places", "Dockerfile", "a\nb\nc\nd\n", []analysis.Suggestion{{Lines: at(1, 1), Replacement: "x"}, {Lines: at(4, 4), Replacement: "y"}}, "x\nb\nc\ny\n"},
 		{"blank lines and tabs at the ends", "Dockerfile", "a\n\n\tb \n\n", []analysis.Suggestion{{Lines: at(1, 1), Replacement: "x"}}, "x\n\n\tb \n\n"},

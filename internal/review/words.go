@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
-
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -339,47 +338,15 @@ func (d *decision) unified(path string, suggestions []*analysis.Suggestion) stri
 	}
 	var edits []source.Edit
 	for _, s := range suggestions {
-		span := file.SpanFromLines(s.Lines)
-		replacement := s.Replacement
-		whole := file.Text(span)
-		switch {
-		case strings.HasSuffix(whole, "\n") && replacement != "":
-			replacement += "\n"
-		case replacement == "" && !strings.HasSuffix(whole, "\n") && span.Start > 0:
-			span.Start-- // the last line goes with the newline before it
-		}
-		edits = append(edits, source.Edit{Span: span, New: replacement})
+		edits = append(edits, file.ReplaceLines(s.Lines, s.Replacement))
 	}
 	after, err := source.Apply(file.Data, edits)
 	if err != nil {
 		return ""
 	}
-	before := string(file.Data)
-	unified, err := udiff.ToUnified(gitPath("a/"+path), gitPath("b/"+path), before, udiff.Lines(before, string(after)), udiff.DefaultContextLines)
-	if err != nil || len(unified) > maxEdit || !printable(unified, before+string(after)) {
+	diff := report.Diff(path, file.Data, after)
+	if len(diff) > maxEdit || !printable(diff, string(file.Data)+string(after)) {
 		return ""
 	}
-	return strings.TrimSuffix(unified, "\n")
-}
-
-// gitPath writes a path as git does in a diff's header: quoted, where it has to be.
-func gitPath(p string) string {
-	if !strings.ContainsAny(p, "\"\\\n\t\r") && printable(p, "") {
-		return p
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(p) {
-		switch c := p[i]; {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case c < 0x20 || c >= 0x7f:
-			fmt.Fprintf(&b, "\\%03o", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+	return strings.TrimSuffix(diff, "\n")
 }

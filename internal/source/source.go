@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // Span is a half-open range of bytes, [Start, End), of one file.
@@ -111,6 +112,16 @@ func (f *File) Newline() string {
 type Edit struct {
 	Span Span
 	New  string
+}
+
+// ReplaceLines is the edit that puts other text in the place of whole lines: text is without its last
+// line end, "" deletes the lines. The last line keeps its line end, or the lack of one.
+func (f *File) ReplaceLines(l Lines, text string) Edit {
+	span := f.SpanFromLines(l)
+	if text != "" && strings.HasSuffix(f.Text(span), "\n") {
+		text += "\n"
+	}
+	return Edit{Span: span, New: text}
 }
 
 // OverlapError says that two edits touch the same bytes, or insert at the same place.
