@@ -4,7 +4,7 @@ GO ?= go
 ARGS ?=
 FUZZTIME ?= 60s
 
-.PHONY: run test build lint generate screenshot fuzz bench vuln
+.PHONY: run test build lint generate screenshot fuzz bench lab vuln
 
 ## run: the whole main job with nothing but Go and git; ARGS=--once exits after printing
 run:
@@ -28,7 +28,7 @@ generate:
 
 ## screenshot: the picture in the README, from the demo's page (needs chromium)
 screenshot:
-	HITRATE_SCREENSHOT=$(CURDIR)/docs/review.png $(GO) test -count=1 -run TestDemoPage ./cmd/bot
+	HITRATE_CHROMIUM=$$(command -v chromium) HITRATE_SCREENSHOT=$(CURDIR)/docs/review.png $(GO) test -count=1 -run TestDemoPage ./cmd/bot
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:
@@ -37,6 +37,10 @@ fuzz:
 ## bench: the benchmarks, ready for benchstat
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count=6 ./...
+
+## lab: the whole laboratory, against a BuildKit daemon of its own (Linux, root)
+lab:
+	cd lab && HITRATE_LAB=all $(GO) test -count=1 -timeout 60m -v .
 
 ## vuln: known vulnerabilities in what we depend on (needs the network)
 vuln:

@@ -51,8 +51,13 @@ fi
 race=()
 if command -v "${CC:-gcc}" >/dev/null || install gcc gcc libc6-dev; then race=(-race); else missing "the race detector (gcc)"; fi
 
-step "go build" go build ./...
+step "go build" go build -o /dev/null ./...
 step "go test ${race[*]}" go test "${race[@]}" -timeout 20m ./...
+if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
+  step "the build cache against BuildKit" sh -c 'cd lab && go test -count=1 -timeout 20m .'
+else
+  missing "the build cache against a real BuildKit daemon (Linux and root)"
+fi
 step "lint" ./scripts/lint.sh
 step "generated files are current" ./scripts/generated.sh
 
