@@ -214,4 +214,3 @@ func (sc scope) analyse(ctx context.Context, co *checkout.Checkout, cfg config.R
 	}
 	return found, nil
 }
-

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -41,8 +42,11 @@ func TestKillChild(t *testing.T) {
 		}
 		return review.Outcome{Head: "abc"}, nil
 	})
+	var mu sync.Mutex
 	reached := map[string]int{}
 	q.reach = func(step string) {
+		mu.Lock()
+		defer mu.Unlock()
 		reached[step]++
 		if fmt.Sprintf("%s %d", step, reached[step]) == at {
 			die()
@@ -54,6 +58,7 @@ func TestKillChild(t *testing.T) {
 	add(t, q, Want{Ref: ref(1)})
 	start(t, q)
 	idle(t, q)
+	stop(t, q) // a row is settled before the worker gets to its last step
 	t.Fatalf("survived step %q; reached %v", at, reached)
 }
 

@@ -242,7 +242,7 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
 		}
 		// Another stage's copies count when they bring what the install reads; scripts and
 		// settings that a step between uses have to be there.
-		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c) || s.namesLocal()) {
+		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c, c.excess(read) < fewFiles) || s.namesLocal()) {
 			continue
 		}
 		first, at = c, place
@@ -264,28 +264,40 @@ func contextPath(c *buildcontext.Context, repo string) string {
 	return strings.TrimPrefix(repo, strings.TrimSuffix(c.Build.Context, "/")+"/")
 }
 
+// fewFiles is how many files a copy may bring to be taken for the tools of a RUN: scripts, settings. A
+// directory with more is source, which what follows an install in its RUN can wait for in a RUN of its
+// own.
+const fewFiles = 20
+
 // usedBetween says whether a step between a copy and a RUN, or the RUN's other commands, may use
-// what the copy brings.
-func (p *Pass) usedBetween(lane []step, from int, s served, c *copied) bool {
-	for j := from + 1; j <= s.i; j++ {
-		if !p.independent(lane[j].in, c) {
+// what the copy brings; with all is false, only those before its last install.
+func (p *Pass) usedBetween(lane []step, from int, s served, c *copied, all bool) bool {
+	for j := from + 1; j < s.i; j++ {
+		if !p.independent(lane[j].in, c, nil) {
 			return true
 		}
 	}
-	return false
+	if all {
+		return !p.independent(s.in, c, nil)
+	}
+	return !p.independent(s.in, c, s.installs[len(s.installs)-1].Command)
 }
 
 // independent says whether a RUN's commands, installs aside, neither read nor write what a copy
-// brings, as far as the table knows. Other instructions are.
-func (p *Pass) independent(in *dockerfile.Instruction, c *copied) bool {
+// brings, as far as the table knows; with an end, those before it. Other instructions are.
+func (p *Pass) independent(in *dockerfile.Instruction, c *copied, end *dockerfile.Command) bool {
 	if in.Run() == nil {
 		return true
 	}
+	counts := func(cmd *dockerfile.Command) bool { return end == nil || cmd.Span.Start < end.Span.Start }
 	e := p.effectsOf(in)
-	if e.Unread || len(e.Unknown) > 0 {
+	if e.Unread || slices.ContainsFunc(e.Unknown, counts) {
 		return false
 	}
 	for _, t := range e.Touches {
+		if !counts(t.Command) {
+			continue
+		}
 		for _, touched := range t.Paths {
 			if !p.apart(touched, c) {
 				return false
@@ -293,6 +305,9 @@ func (p *Pass) independent(in *dockerfile.Instruction, c *copied) bool {
 		}
 	}
 	for _, k := range e.Packages {
+		if !counts(k.Command) {
+			continue
+		}
 		for _, f := range k.Files {
 			if !p.apart(f, c) {
 				return false
@@ -336,41 +351,75 @@ func (p *Pass) leftOut(image string, c *copied) bool {
 	return p.Context.Ignored(path.Join(cleanSource(c.sources[0].text), rel))
 }
 
+// placed is an install of a step of a lane.
+type placed struct {
+	shelleffects.Install
+	lane []step
+	i    int
+}
+
 // installedAbove says whether an install above the copy has already installed what these install:
-// the same tool from the same manifests. What runs again then is little.
+// the same tool from the same manifests, into an environment that is still there. What runs again
+// then is little.
 func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 	if at < 0 {
 		at = s.i
 	}
 	before := p.installsAbove(lane, at)
-	same := func(a, b shelleffects.Install) bool {
-		if a.Tool != b.Tool || len(a.Manifests) == 0 || len(b.Manifests) == 0 {
-			return false
-		}
-		if a.Leaves != "" || b.Leaves != "" {
-			return true
-		}
-		pa, _ := a.Path(a.Manifests[0].Path)
-		pb, _ := b.Path(b.Manifests[0].Path)
-		return path.Base(pa) == path.Base(pb)
-	}
-	for _, install := range s.installs {
+	for n, install := range s.installs {
 		if len(install.Manifests) == 0 {
 			continue
 		}
-		if !slices.ContainsFunc(before, func(b shelleffects.Install) bool { return same(install, b) }) {
+		if p.madeAnew(lane, s.i, install) || !slices.ContainsFunc(before, func(b placed) bool { return p.sameInstall(install, s.reads[n], b) }) {
 			return false
 		}
 	}
 	return s.reading
 }
 
-// installsAbove are the installs above a place of a lane, those of the stages below it included.
-func (p *Pass) installsAbove(lane []step, end int) []shelleffects.Install {
-	var out []shelleffects.Install
+func (p *Pass) sameInstall(a shelleffects.Install, reads readsOf, b placed) bool {
+	if a.Tool != b.Tool || len(a.Manifests) == 0 || len(b.Manifests) == 0 {
+		return false
+	}
+	if other := p.reads(b.lane, b.i, b.Install); len(reads.named) > 0 && len(other.named) > 0 {
+		if one, two := reads.named[0].file, other.named[0].file; one != "" && two != "" {
+			return one == two
+		}
+	}
+	if a.Leaves != "" || b.Leaves != "" {
+		return true
+	}
+	pa, _ := a.Path(a.Manifests[0].Path)
+	pb, _ := b.Path(b.Manifests[0].Path)
+	return path.Base(pa) == path.Base(pb)
+}
+
+// madeAnew says whether a RUN takes away the environment that it installs into, so that everything is
+// installed again.
+func (p *Pass) madeAnew(lane []step, i int, install shelleffects.Install) bool {
+	for _, r := range p.effectsOf(lane[i].in).Removals {
+		if r.Command.Span.Start > install.Command.Span.Start {
+			continue
+		}
+		for _, removed := range r.Paths {
+			if slices.ContainsFunc(install.Writes, func(w string) bool { return shelleffects.Covers(removed, w) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// installsAbove are the installs above a place of a lane: of its steps, of the stages that it is FROM,
+// and of those whose environment one of the steps copies.
+func (p *Pass) installsAbove(lane []step, end int) []placed {
+	var out []placed
 	for depth := 0; depth < maxStages; depth++ {
-		for _, st := range lane[:end] {
-			out = append(out, p.effectsOf(st.in).Installs...)
+		for i, st := range lane[:end] {
+			for _, install := range p.effectsOf(st.in).Installs {
+				out = append(out, placed{install, lane, i})
+			}
+			out = append(out, p.installsCopied(st.in)...)
 		}
 		if len(lane) == 0 || lane[0].in != lane[0].outer || lane[0].in.Stage.Parent == nil {
 			break
@@ -379,6 +428,53 @@ func (p *Pass) installsAbove(lane []step, end int) []shelleffects.Install {
 		end = len(lane)
 	}
 	return out
+}
+
+// environmentsInProject are the variables that put a tool's virtual environment into the project; the
+// tools that are not named do so by themselves.
+// Source: https://python-poetry.org/docs/configuration/#virtualenvsin-project,
+// https://pipenv.pypa.io/en/latest/configuration.html
+var environmentsInProject = map[string]string{"poetry": "POETRY_VIRTUALENVS_IN_PROJECT", "pipenv": "PIPENV_VENV_IN_PROJECT"}
+
+// installsCopied are the installs whose environment a COPY --from brings from another stage.
+func (p *Pass) installsCopied(in *dockerfile.Instruction) []placed {
+	cmd, ok := in.Command.(*instructions.CopyCommand)
+	if !ok || cmd.From == "" || len(in.Args) < 2 {
+		return nil
+	}
+	var out []placed
+	for _, stage := range p.File.From(in) {
+		for depth := 0; stage != nil && depth < maxStages; depth++ {
+			lane := p.lanes(stage)[0]
+			for i, st := range lane {
+				for _, install := range p.effectsOf(st.in).Installs {
+					if p.copiesEnvironment(in, st.in, install) {
+						out = append(out, placed{install, lane, i})
+					}
+				}
+			}
+			stage = stage.Parent
+		}
+	}
+	return out
+}
+
+// copiesEnvironment says whether a COPY --from brings the directory that an install writes.
+func (p *Pass) copiesEnvironment(in, run *dockerfile.Instruction, install shelleffects.Install) bool {
+	for _, a := range in.Args[:len(in.Args)-1] {
+		src, known := shelleffects.Expand(a.Value, p.states[in].Env)
+		if !known {
+			continue
+		}
+		src = path.Clean("/" + src)
+		for _, w := range install.Writes {
+			name := environmentsInProject[install.Tool]
+			if src == w || shelleffects.Covers(src, w) && (name == "" || p.states[run].Env[name] != "") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (p *Pass) reportGroup(g *installGroup) {

@@ -20,7 +20,7 @@ var missingDockerignore = register(&Rule{
 	Why: "Everything in the directory is sent and becomes part of the step's key: `.git`, virtual environments, caches and the Dockerfile itself. " +
 		"A commit without any change to the code, or an edit of the Dockerfile's comments, runs the step and all below it again.",
 	Fix: "`hitrate check --fix` writes an ignore file that fits. A review shows it: a file that does not exist cannot be suggested in a pull request.",
-	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`). A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
+	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
 		"`.git` is not to be ignored always: where a version is read from it (setuptools-scm, hatch-vcs, versioneer, pbr, `git describe`), it stays.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
@@ -29,13 +29,17 @@ var missingDockerignore = register(&Rule{
 	Check: checkMissingDockerignore,
 })
 
+// smallFolder is how many files a directory below the root has to hold before it is worth an ignore
+// file: without .git, a folder for one image has little that does not belong into it.
+const smallFolder = 8
+
 func checkMissingDockerignore(p *Pass) {
 	if p.Context == nil || p.Context.IgnoreFile != "" || p.Context.Build.Kind != buildcontext.Local ||
 		slices.ContainsFunc(p.Builds, func(b buildcontext.Build) bool { return b.Kind == buildcontext.Git }) {
 		return
 	}
-	if !p.root() && !p.writtenDown() {
-		return // the directory is a guess
+	if !p.root() && (!p.writtenDown() || len(p.Context.Tree.Entries) < smallFolder) {
+		return // the directory is a guess, or holds little but what the image is made of
 	}
 	for _, stage := range p.File.Stages {
 		if !p.needed[stage] {

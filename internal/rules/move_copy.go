@@ -99,7 +99,7 @@ func (p *Pass) stepsBetween(g *installGroup, last int) Reason {
 			if reason := p.installsAllow(g, j); reason != "" {
 				return reason
 			}
-			if !p.independent(in, c) {
+			if !p.independent(in, c, nil) {
 				if p.makesNew(in, c) {
 					return IgnoreFirst
 				}

@@ -154,7 +154,7 @@ func (p *Pass) repeated(lane []step, i int, kept []shelleffects.Install) bool {
 		if install.Tool == "pip" || install.Verb != "sync" && install.Verb != "install" {
 			return false
 		}
-		if !slices.ContainsFunc(above, func(a shelleffects.Install) bool { return a.Tool == install.Tool && a.Verb == install.Verb }) {
+		if !slices.ContainsFunc(above, func(a placed) bool { return a.Tool == install.Tool && a.Verb == install.Verb }) {
 			return false
 		}
 	}
@@ -168,7 +168,7 @@ func (p *Pass) onlyLocal(install shelleffects.Install) bool {
 		return false
 	}
 	for _, a := range install.Command.Words {
-		if a.Literal && (a.Value == "--no-index" || a.Value == "--no-deps") {
+		if a.Literal && (a.Value == "--no-index" || a.Value == "--no-deps" || a.Value == "--no-dependencies") {
 			return true
 		}
 	}

@@ -24,7 +24,7 @@ var silent = map[string]bool{
 // the letters of options that take a value.
 var onPaths = map[string]string{
 	"mkdir": "m", "rmdir": "", "touch": "drt", "chmod": "", "chown": "", "chgrp": "", "ln": "tS", "cp": "tS", "mv": "tS", "install": "mogtS",
-	"ls": "", "cat": "", "head": "nc", "tail": "nc", "wc": "", "stat": "c", "test": "", "[": "", "[[": "", "du": "", "df": "",
+	"ls": "", "cat": "", "head": "nc", "tail": "nc", "wc": "", "stat": "c", "du": "", "df": "",
 	"sed": "", "grep": "", "egrep": "", "fgrep": "", "awk": "", "gawk": "", "sort": "kt", "uniq": "", "cut": "dfbc", "tee": "", "diff": "",
 	"tar": "fCXT", "unzip": "dxP", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
 	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "dpkg": "", "rpm": "", "file": "",
@@ -47,6 +47,8 @@ func (c *call) harmless() kind {
 		return c.download()
 	case "git":
 		return c.git()
+	case "test", "[", "[[":
+		return c.test()
 	}
 	if silent[c.name] {
 		return kind{known: true}
@@ -76,7 +78,7 @@ func (c *call) harmless() kind {
 		words = append(words, arg{text: ".", known: true})
 	}
 	for _, w := range words {
-		if w.text == "" && w.known || isOperator(w.text) {
+		if w.text == "" && w.known {
 			continue
 		}
 		path, ok := c.touched(w)
@@ -120,9 +122,42 @@ func (c *call) firstIsNoPath(p parsed) bool {
 	return false
 }
 
-// isOperator says whether a word belongs to the syntax of test.
-func isOperator(s string) bool {
-	return s == "]" || s == "]]" || s == "=" || s == "==" || s == "!=" || s == "!"
+// fileTests are the operators of test that look at the file behind them. All others compare texts and
+// numbers, which may be anything.
+// Source: POSIX.1-2024, XCU, test; GNU coreutils "test: File type tests".
+var fileTests = map[string]bool{
+	"-b": true, "-c": true, "-d": true, "-e": true, "-f": true, "-g": true, "-h": true, "-k": true, "-L": true, "-N": true,
+	"-O": true, "-G": true, "-p": true, "-r": true, "-s": true, "-S": true, "-u": true, "-w": true, "-x": true, "-a": true,
+}
+
+// test reads "test", "[" and "[[": the files that they look at.
+func (c *call) test() kind {
+	k := kind{known: true}
+	look := func(n int) bool {
+		if n < 0 || n >= len(c.args) {
+			return true
+		}
+		path, ok := c.touched(c.args[n])
+		if ok {
+			k.paths = append(k.paths, path)
+		}
+		return ok
+	}
+	for n, a := range c.args {
+		ok := true
+		switch {
+		case a.text == "-nt" || a.text == "-ot" || a.text == "-ef":
+			ok = look(n-1) && look(n+1)
+		case a.text == "-a" && n > 0 && c.args[n-1].text != "!" && c.args[n-1].text != "(":
+			// "and" between two tests.
+		case fileTests[a.text]:
+			ok = look(n + 1)
+		}
+		if !ok {
+			return unknown
+		}
+	}
+	return k
 }
 
 func (c *call) find() kind {
