@@ -26,6 +26,10 @@ type Request struct {
 	Changed []string `json:"changed"`
 	// WithoutFixes leaves out proofs (the merge base needs findings only).
 	WithoutFixes bool `json:"without_fixes,omitempty"`
+	// Base is the tree to compare plans with (the merge base); nil: no states.
+	Base []buildcontext.Entry `json:"base,omitempty"`
+	// History is counted over; nil: no counts.
+	History *History `json:"history,omitempty"`
 }
 
 // Report is what was found. When Needs is not empty the rest is unfinished and to be thrown away.
@@ -44,6 +48,8 @@ type Dockerfile struct {
 	Builds     []buildcontext.Build `json:"builds"`
 	IgnoreFile string               `json:"ignore_file,omitempty"`
 	Manifests  []string             `json:"manifests,omitempty"` // repository paths that its installs read
+	// Plans are one for each of Builds, the primary one first, where Request has a Base or a History.
+	Plans []Plan `json:"plans,omitempty"`
 }
 
 // Problem is something about a file. Line is 0 where there is none.

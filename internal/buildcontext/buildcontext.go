@@ -16,6 +16,22 @@ const (
 	Git   Kind = "git"   // cloned by BuildKit itself: no ignore file, no .git
 )
 
+// CacheKind is where a build keeps its cache from one run to the next.
+type CacheKind string
+
+// The kinds of cache. On a hosted runner whose builder is new each time, nothing is kept that is not
+// exported.
+const (
+	CacheUnknown  CacheKind = ""         // nothing is written about it, or a builder of one's own may keep it
+	CacheNone     CacheKind = "none"     // certainly kept nowhere
+	CacheGHA      CacheKind = "gha"      // GitHub's cache service
+	CacheRegistry CacheKind = "registry" // an image of its own
+	CacheInline   CacheKind = "inline"   // in the image itself: the final stage's layers only
+	CacheLocal    CacheKind = "local"    // a directory, which another step has to keep
+	CacheBuilder  CacheKind = "builder"  // a builder that outlives the run: Docker Build Cloud, Depot, a remote driver
+	CacheOther    CacheKind = "other"    // another exporter: s3, azblob
+)
+
 // Build is one way in which a Dockerfile is built.
 type Build struct {
 	Dockerfile string
@@ -23,6 +39,12 @@ type Build struct {
 	Context    string // directory in the repository, "." is the root
 	Target     string // "" is the last stage
 	Args       map[string]string
+	Volatile   []string          // arguments that the build passes with another value each time: a commit, a run number, a date; sorted
+	Contexts   map[string]string // named contexts: a name and where its files come from, as written
+	Platforms  []string          // as written; none: the builder's own
+	Cache      CacheKind
+	CacheMode  string // of the export: "min", "max"; "" where nothing is written
+	CacheFrom  string // how the cache is known, for people: ".github/workflows/ci.yml, line 31"
 	Origin     string // how it is known, for people: "builds in .github/hitrate.yml", "docker-compose.yml, line 7", "guessed from COPY sources"
 }
 
