@@ -73,7 +73,8 @@ func TestParse(t *testing.T) {
 				t.Fatal("no hitrate.yml in the archive")
 			}
 			layer, err := Parse("hitrate.yml", data, testRules)
-			kind, got := "errors", ""
+			kind := "errors"
+			var got string
 			if err != nil {
 				got = err.Error() + "\n"
 			} else {

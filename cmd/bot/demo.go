@@ -63,7 +63,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	}
 	err = errors.Join(c.show(ctx, s, d), d.close())
 	if ctx.Err() != nil {
-		return nil // stopped by its user, which is how it ends
+		return nil //nolint:nilerr // stopped by its user, which is how it ends
 	}
 	return err
 }

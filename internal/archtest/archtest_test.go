@@ -85,8 +85,8 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
-		p, l, listed := packages[name], layers[name], false
-		l, listed = layers[name]
+		p := packages[name]
+		l, listed := layers[name]
 		if !listed {
 			t.Errorf("%s is not listed here: say what it may import, and why", name)
 			continue

@@ -276,7 +276,7 @@ func keyOf(req analysis.Request, path string) failureKey {
 		return failureKey{}
 	}
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%v %q %v", req.Changed == nil, req.Changed, req.WithoutFixes)
+	_, _ = fmt.Fprintf(h, "%v %q %v", req.Changed == nil, req.Changed, req.WithoutFixes)
 	return failureKey{path: path, object: req.Tree[i].Object, asked: h.Sum64()}
 }
 

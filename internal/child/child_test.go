@@ -65,11 +65,7 @@ var behaviours = map[string]func(context.Context, analysis.Request) analysis.Rep
 		return r
 	},
 	"environment": func(context.Context, analysis.Request) analysis.Report {
-		var r analysis.Report
-		for _, v := range os.Environ() {
-			r.Needs = append(r.Needs, v)
-		}
-		return r
+		return analysis.Report{Needs: os.Environ()}
 	},
 	"grandchild": func(context.Context, analysis.Request) analysis.Report {
 		sleep := exec.Command(sleepPath, "300")

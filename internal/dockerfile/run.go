@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -126,7 +127,7 @@ func (b body) script(sh *[]string) (text, error) {
 			if !shells[path.Base(words[0])] {
 				return script, fmt.Errorf("here-document for %s, which is not a POSIX shell or bash", path.Base(words[0]))
 			}
-			*sh = append(words[:len(words):len(words)], "-c")
+			*sh = append(slices.Clone(words), "-c")
 		}
 		return script, nil
 	}

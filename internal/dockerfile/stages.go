@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -79,7 +80,7 @@ func (p *fileParser) linkStages() error {
 	env, err := p.globals(e, nil)
 	if err != nil {
 		// A word that BuildKit cannot expand is its to refuse when it builds; a bomb is ours.
-		if _, ok := err.(*LimitError); ok {
+		if limit := (*LimitError)(nil); errors.As(err, &limit) {
 			return err
 		}
 	}

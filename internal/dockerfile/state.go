@@ -143,7 +143,7 @@ func (s *stateReader) expand(word string, env variables, st *stageState) (value 
 		return "", false, err
 	}
 	if err != nil || len(unset) > 0 && !st.EnvKnown {
-		return word, false, nil
+		return word, false, nil //nolint:nilerr // what BuildKit cannot expand is not known
 	}
 	return value, true, nil
 }
@@ -260,7 +260,8 @@ func (s *stateReader) arg(cmd *instructions.ArgCommand, st *stageState) error {
 		return err
 	}
 	for _, arg := range cmd.Args {
-		value, known := "", false
+		var value string
+		var known bool
 		given, isGiven := s.args[arg.Key]
 		global, isGlobal := s.globals[arg.Key]
 		if _, ok := platformArgs[arg.Key]; ok && !isGiven && arg.Value == nil {

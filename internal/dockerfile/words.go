@@ -231,7 +231,7 @@ func decodeJSON(raw text, value string) text {
 	}
 	var b textBuilder
 	for i := 0; i < len(raw.s); {
-		n := 1
+		var n int
 		switch {
 		case raw.s[i] != '\\':
 			_, n = utf8.DecodeRuneInString(raw.s[i:])

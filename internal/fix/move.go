@@ -298,11 +298,12 @@ func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
 	if c.Name == "cd" && len(c.Words) == 2 {
 		// It stands where it comes from; where it leads is what the next command shows, or nothing.
 		to := c.Words[1]
-		if !to.Literal || !known {
+		switch {
+		case !to.Literal || !known:
 			known = known && to.Literal
-		} else if path.IsAbs(to.Value) {
+		case path.IsAbs(to.Value):
 			dir = path.Clean(to.Value)
-		} else {
+		default:
 			dir = path.Join(dir, to.Value)
 		}
 	}

@@ -52,7 +52,7 @@ func readRequirement(text string) (Requirement, error) {
 	r.Name, r.Specifier, r.Marker, r.URL = Normalize(r.Name), restore(r.Specifier), restore(r.Marker), restore(r.URL)
 	if hasVariable && err != nil {
 		// What it names is known when pip runs.
-		return Requirement{Kind: r.Kind, URL: r.URL, Pinned: true}, nil
+		return Requirement{Kind: r.Kind, URL: r.URL, Pinned: true}, nil //nolint:nilerr // only the variable does not parse
 	}
 	return r, err
 }

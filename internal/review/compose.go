@@ -70,7 +70,8 @@ func (d *decision) inlineAt(i *item) (source.Lines, bool) {
 	if !changes || first.NewFile != nil {
 		return source.Lines{}, false
 	}
-	at, fits := i.lines(), false
+	at := i.lines()
+	var fits bool
 	if i.suggestion != nil && d.suggestable(i.suggestion) {
 		fits = diff.Anchor(at)
 	} else {

@@ -66,7 +66,7 @@ func (g *gatherer) checkHeadConfig(ctx context.Context, baseObject string) error
 	g.s.ConfigProblems = slices.DeleteFunc(g.s.ConfigProblems, func(p ConfigProblem) bool { return p.Origin == OfBase })
 	if err != nil {
 		g.problem(OfPullRequest, config.Error{Path: config.RepositoryPath, Line: 1, Column: 1, Message: "the file cannot be read: it is " + err.Error()})
-		return nil
+		return nil //nolint:nilerr // it is said to the author
 	}
 	g.layer(OfPullRequest, data)
 	return nil

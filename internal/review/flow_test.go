@@ -84,11 +84,12 @@ func TestDyingAnywhereIsHarmless(t *testing.T) {
 				}
 				return nil
 			}
-			if when == "before" {
+			switch {
+			case when == "before":
 				host.Before = fail
-			} else if slices.Contains(mutations, method) {
+			case slices.Contains(mutations, method):
 				host.After = fail
-			} else {
+			default:
 				continue
 			}
 			if _, err := reviewer(analyze).Review(t.Context(), host, host.Ref()); reached && !errors.Is(err, errKilled) {

@@ -108,7 +108,7 @@ func (h *lineHash) find(text []byte) int {
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
 }
@@ -160,7 +160,7 @@ func (m Marks) open(ref Ref, text string) (mark, bool) {
 
 func (m Marks) sum(ref Ref, data []byte) []byte {
 	h := hmac.New(sha256.New, m.key)
-	fmt.Fprintf(h, "hitrate mark %d\nrepository %d\npull request %d\n", markVersion, ref.Repository, ref.Number)
+	_, _ = fmt.Fprintf(h, "hitrate mark %d\nrepository %d\npull request %d\n", markVersion, ref.Repository, ref.Number)
 	h.Write(data)
 	return h.Sum(nil)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-var aptUpdateAlone = register(&Rule{
+var _ = register(&Rule{
 	ID:       "apt-update-alone",
 	Title:    "The package index is updated in another RUN than the install that uses it",
 	Severity: config.SeverityWarning,

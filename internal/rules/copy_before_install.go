@@ -13,7 +13,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
-var copyBeforeInstall = register(&Rule{
+var _ = register(&Rule{
 	ID:       "copy-before-install",
 	Title:    "Dependencies are installed below a COPY of the source",
 	Severity: config.SeverityError,

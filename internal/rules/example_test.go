@@ -108,7 +108,7 @@ func TestRegisterRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*Rule){
 		"no ID":         func(r *Rule) { r.ID = "" },
 		"odd ID":        func(r *Rule) { r.ID = "Rule 1" },
-		"taken ID":      func(r *Rule) { r.ID = copyBeforeInstall.ID },
+		"taken ID":      func(r *Rule) { r.ID = All()[0].ID },
 		"no title":      func(r *Rule) { r.Title = "" },
 		"no severity":   func(r *Rule) { r.Severity = "bad" },
 		"no reason":     func(r *Rule) { r.Why = "" },

@@ -12,7 +12,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
-var missingDockerignore = register(&Rule{
+var _ = register(&Rule{
 	ID:       "missing-dockerignore",
 	Title:    "The whole build context is copied and no ignore file applies",
 	Severity: config.SeverityWarning,

@@ -16,7 +16,7 @@ const (
 	preferNoCache    = "no-cache-dir"
 )
 
-var pipCacheKept = register(&Rule{
+var _ = register(&Rule{
 	ID:       "pip-cache-kept",
 	Title:    "pip, uv or poetry leave their cache in a layer that is shipped",
 	Severity: config.SeverityWarning,

@@ -8,7 +8,7 @@ import (
 	"github.com/hitrate-bot/hitrate/config"
 )
 
-var unpinnedBase = register(&Rule{
+var _ = register(&Rule{
 	ID:       "unpinned-base",
 	Title:    "A base image has no tag, or latest",
 	Severity: config.SeverityWarning,

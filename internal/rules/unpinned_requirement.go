@@ -12,7 +12,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-var unpinnedRequirement = register(&Rule{
+var _ = register(&Rule{
 	ID:       "unpinned-requirement",
 	Title:    "An image installs a requirement that names no exact version",
 	Severity: config.SeverityWarning,

@@ -52,12 +52,13 @@ func (r *shellRun) docker(program string, args []word, line int, at *shellState)
 	}
 	name := args[0].text
 	args = args[1:]
-	if name == "buildx" || name == "image" || name == "builder" {
+	switch name {
+	case "buildx", "image", "builder":
 		if args, ok = skipGlobal(args); !ok {
 			return
 		}
 		name, args = args[0].text, args[1:]
-	} else if name == "run" {
+	case "run":
 		for _, w := range args {
 			if w.literal && isKanikoImage(w.text) {
 				r.found(line, withKaniko)
