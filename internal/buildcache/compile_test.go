@@ -214,7 +214,8 @@ func manyPairs(name string, n int) string {
 	return b.String()
 }
 
-// refusedCheaply wants a LimitError, from the parser or the compiler, in little time and memory.
+// refusedCheaply wants a LimitError, from the parser or the compiler, in little time and memory: the
+// race detector makes it ten times as much, and what is not refused takes a hundred times.
 func refusedCheaply(t *testing.T, text string) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -230,10 +231,10 @@ func refusedCheaply(t *testing.T, text string) {
 	if !errors.As(err, &limit) {
 		t.Errorf("error %.200v, want a *dockerfile.LimitError", err)
 	}
-	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<30 {
 		t.Errorf("took %d MB", used>>20)
 	}
-	if took > 2*time.Second {
+	if took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

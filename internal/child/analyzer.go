@@ -204,6 +204,10 @@ func (a *Analyzer) once(ctx context.Context, req analysis.Request) (analysis.Rep
 
 const broken = "not analysed: hitrate failed on this file"
 
+// outOfMemory are the last words of a process without memory: of Go's runtime, of a system call, of
+// the race detector.
+var outOfMemory = []string{"out of memory", "cannot allocate memory", "failed to allocate"}
+
 // failure says why a child gave no report; nil for one that ended well.
 func (a *Analyzer) failure(ctx context.Context, err error, stdout, stderr *bounded) *FailedError {
 	text := stderr.String()
@@ -215,7 +219,7 @@ func (a *Analyzer) failure(ctx context.Context, err error, stdout, stderr *bound
 		return nil
 	case ctx.Err() != nil || strings.Contains(err.Error(), "CPU time limit"):
 		return &FailedError{Reason: fmt.Sprintf("not analysed: it takes longer than the %v that hitrate spends on a file", a.timeout()), Detail: detail}
-	case strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") || strings.Contains(err.Error(), "signal: killed"):
+	case slices.ContainsFunc(outOfMemory, func(words string) bool { return strings.Contains(text, words) }) || strings.Contains(err.Error(), "signal: killed"):
 		return &FailedError{Reason: "not analysed: it takes more memory than hitrate spends on a file", Detail: detail}
 	}
 	return &FailedError{Reason: broken, Detail: detail}

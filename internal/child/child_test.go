@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -31,11 +32,7 @@ const asChild = "child:"
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], asChild) {
 		run := behaviours[strings.TrimPrefix(os.Args[1], asChild)]
-		limits := testLimits
-		if os.Args[1] == asChild+"echo-size" {
-			limits = DefaultLimits()
-		}
-		if err := Run(context.Background(), limits, os.Stdin, os.Stdout, run); err != nil {
+		if err := Run(context.Background(), testLimits, os.Stdin, os.Stdout, run); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(3)
 		}
@@ -44,7 +41,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var testLimits = Limits{Memory: 256 << 20, CPU: 20 * time.Second}
+// The memory is that of "hitrate compile": the race detector alone takes half of it.
+var testLimits = Limits{Memory: DefaultLimits().Memory, CPU: time.Minute}
 
 // behaviours are what the child does with a request. A Dockerfile is analysed as its blob says.
 var behaviours = map[string]func(context.Context, analysis.Request) analysis.Report{
@@ -139,14 +137,14 @@ func request(texts map[string]string) analysis.Request {
 func TestOneFailsOthersDoNot(t *testing.T) {
 	for hostile, reason := range map[string]string{
 		"hog":   "not analysed: it takes more memory than hitrate spends on a file",
-		"sleep": "not analysed: it takes longer than the 1.5s that hitrate spends on a file",
+		"sleep": "not analysed: it takes longer than the 5s that hitrate spends on a file",
 		"crash": "not analysed: hitrate failed on this file",
 	} {
 		t.Run(hostile, func(t *testing.T) {
 			t.Parallel()
 			a := analyzer("analyse")
 			if hostile == "sleep" {
-				a.Timeout = 1500 * time.Millisecond
+				a.Timeout = 5 * time.Second
 			}
 			req := request(map[string]string{"a": "", "b": "", "c": hostile, "d": ""})
 			got, err := a.Analyze(t.Context(), req)
@@ -164,10 +162,11 @@ func TestOneFailsOthersDoNot(t *testing.T) {
 				t.Error(diff)
 			}
 			// The next round does not try it again.
-			start := time.Now()
+			var log bytes.Buffer
+			a.Log = slog.New(slog.NewTextHandler(&log, nil))
 			again, err := a.Analyze(t.Context(), req)
-			if err != nil || time.Since(start) > 2*time.Second {
-				t.Errorf("the second round took %v, error %v", time.Since(start), err)
+			if err != nil || log.Len() > 0 {
+				t.Errorf("the second round: error %v, log %s", err, log.String())
 			}
 			if diff := cmp.Diff(got, again); diff != "" {
 				t.Error(diff)
@@ -221,7 +220,7 @@ func TestGroupIsKilled(t *testing.T) {
 		t.Skip("needs /bin/sleep and /proc")
 	}
 	a := analyzer("grandchild")
-	a.Timeout = time.Second
+	a.Timeout = 5 * time.Second
 	_, err := a.Analyze(t.Context(), analysis.Request{})
 	var failed *FailedError
 	if !errors.As(err, &failed) {
@@ -309,7 +308,6 @@ func TestPatienceEnds(t *testing.T) {
 	for i := range 12 {
 		texts[fmt.Sprintf("%02d", i)] = "sleep"
 	}
-	start := time.Now()
 	got, err := a.Analyze(t.Context(), request(texts))
 	if err != nil {
 		t.Fatal(err)
@@ -317,8 +315,9 @@ func TestPatienceEnds(t *testing.T) {
 	if len(got.Skipped) != 12 {
 		t.Errorf("%d of 12 skipped", len(got.Skipped))
 	}
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("took %v", took)
+	untried := func(p analysis.Problem) bool { return strings.Contains(p.Message, "took all the time") }
+	if !slices.ContainsFunc(got.Skipped, untried) {
+		t.Errorf("every one was tried: %v", got.Skipped)
 	}
 }
 

