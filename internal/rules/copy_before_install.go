@@ -94,6 +94,8 @@ func (p *Pass) serve(lane []step, i int) *served {
 	for _, install := range e.Installs {
 		r := p.reads(lane, i, install)
 		switch {
+		case p.hooksNeedSource(r, install):
+			return nil
 		case len(install.Manifests) > 0:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
 			unknown := !install.DirKnown || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
@@ -272,9 +274,14 @@ const fewFiles = 20
 // usedBetween says whether a step between a copy and a RUN, or the RUN's other commands, may use
 // what the copy brings; with all is false, only those before its last install.
 func (p *Pass) usedBetween(lane []step, from int, s served, c *copied, all bool) bool {
-	for j := from + 1; j < s.i; j++ {
-		if !p.independent(lane[j].in, c, nil) {
+	for j := from + 1; j <= s.i; j++ {
+		if j < s.i && !p.independent(lane[j].in, c, nil) {
 			return true
+		}
+		for _, install := range p.effectsOf(lane[j].in).Installs {
+			if install.Leaves == "" && slices.ContainsFunc(install.LocalPaths, func(local string) bool { return !p.apart(local, c) }) {
+				return true
+			}
 		}
 	}
 	if all {

@@ -21,7 +21,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	var names []string
 	leaves := ""
 	several, manifests := 0, 0
-	partly, includes := false, false
+	partly, includes, unnamed := false, false, false
 	for _, s := range g.runs {
 		for n, install := range s.installs {
 			several++
@@ -35,6 +35,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 			partly = partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
 			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
 			manifests += len(install.Manifests)
+			unnamed = unnamed || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
 		}
 	}
 	var what, here Text
@@ -71,6 +72,8 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		files = say(files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
 	}
 	switch {
+	case len(read) > 0 && unnamed:
+		reads = say(it, " only ", files, " and what variables name, but ")
 	case len(read) > 0 && (leaves != "" || partly):
 		reads = say("The dependencies are named in ", files, ", but ")
 	case len(read) > 0:
@@ -118,7 +121,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	}
 	f.Done = say(subject, " no longer re-run by changes to the source.")
 	switch {
-	case leaves != "" || partly || len(read) == 0:
+	case leaves != "" || partly || unnamed || len(read) == 0:
 	case len(read) == 1 && !includes:
 		f.Done = say(subject, " now re-run only when ", files, " changes.")
 	default:

@@ -72,7 +72,7 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 			kept = append(kept, install)
 		}
 	}
-	if len(kept) == 0 || p.repeated(lane, i, kept) || p.configured(lane, i, kept[0].Tool) {
+	if len(kept) == 0 || p.repeated(lane, i, kept) || p.configured(lane, i, kept[0].Tool) || readsSettings(in, kept[0]) {
 		return
 	}
 	var tools, names []string
@@ -239,6 +239,15 @@ func (p *Pass) configured(lane []step, i int, tool string) bool {
 		stage = stage.Parent
 	}
 	return false
+}
+
+// readsSettings says whether a RUN takes variables from a file ("source build.env") before an install:
+// what they say about the cache is not known.
+func readsSettings(in *dockerfile.Instruction, install shelleffects.Install) bool {
+	return slices.ContainsFunc(in.Run().Commands, func(cmd *dockerfile.Command) bool {
+		return (cmd.Name == "." || cmd.Name == "source") && len(cmd.Words) > 1 && strings.HasSuffix(cmd.Words[1].Value, ".env") &&
+			cmd.Span.Start < install.Command.Span.Start
+	})
 }
 
 // configures says whether a command writes pip's configuration: "pip config set", a redirection.

@@ -57,6 +57,11 @@ func (c *call) harmless() kind {
 	if !ok {
 		return unknown
 	}
+	if c.name == "rm" {
+		if tool := c.takesCache(); tool != "" {
+			return kind{known: true, removes: true, cacheOf: tool}
+		}
+	}
 	k := kind{known: true, removes: c.name == "rm"}
 	args := c.args
 	if c.name == "tar" && len(args) > 0 && !strings.HasPrefix(args[0].text, "-") {
@@ -88,6 +93,47 @@ func (c *call) harmless() kind {
 		k.paths = append(k.paths, path)
 	}
 	return k
+}
+
+// cacheQuestions are the commands that put out where a tool keeps its cache.
+// Source: pip's documentation, "pip cache"; uv's, "uv cache dir"; Poetry's, "Configuration", cache-dir.
+var cacheQuestions = []struct {
+	tool    string
+	command *regexp.Regexp
+}{
+	{"pip", regexp.MustCompile(`^([\w./${}-]*/)?(python[\d.]* -m )?pip[\d.]* cache dir$`)},
+	{"uv", regexp.MustCompile(`^([\w./${}-]*/)?uv cache dir$`)},
+	{"poetry", regexp.MustCompile(`^([\w./${}-]*/)?poetry config cache-dir$`)},
+}
+
+// takesCache is the tool whose cache an rm takes away and nothing else: "rm -rf $(pip cache dir)"; ""
+// where it is not that.
+func (c *call) takesCache() string {
+	found := ""
+	for _, a := range c.args {
+		text := strings.Trim(a.text, `"`)
+		if strings.HasPrefix(text, "-") {
+			continue
+		}
+		asked, ok := strings.CutPrefix(text, "$(")
+		if asked, ok = strings.CutSuffix(asked, ")"); !ok {
+			asked, ok = strings.CutPrefix(text, "`")
+			asked = strings.TrimSuffix(asked, "`")
+		}
+		if !ok || found != "" {
+			return ""
+		}
+		asked = strings.Join(strings.Fields(asked), " ")
+		for _, q := range cacheQuestions {
+			if q.command.MatchString(asked) {
+				found = q.tool
+			}
+		}
+		if found == "" {
+			return ""
+		}
+	}
+	return found
 }
 
 // valueOptions are long options that take a value.
@@ -178,15 +224,25 @@ func (c *call) find() kind {
 		}
 		k.paths = append(k.paths, p)
 	}
+	all := true // nothing in the directories is left out
 	for n, a := range rest {
 		switch a.text {
 		case "-exec", "-execdir", "-ok", "-okdir":
 			if n+1 >= len(rest) || !contains([]string{"rm", "rmdir", "chmod", "chown", "strip", "touch", "ls"}, rest[n+1].text) {
 				return unknown
 			}
+			k.removes = k.removes || rest[n+1].text == "rm"
+		case "-delete":
+			k.removes = true
 		case "-fprint", "-fprintf", "-fls":
 			return unknown
+		case "-type", "-mindepth", "-depth", "-xdev", "-print":
+		default:
+			all = all && (!strings.HasPrefix(a.text, "-") || n > 0 && rest[n-1].text == "rm") && a.text != "!"
 		}
+	}
+	if k.removes = k.removes && all; k.removes {
+		k.whole = k.paths
 	}
 	return k
 }

@@ -1,0 +1,86 @@
+package rules
+
+import (
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// packageJSON is the part of a package.json that says what an install runs and reads besides it.
+type packageJSON struct {
+	Scripts map[string]string `json:"scripts"`
+}
+
+// installHooks are the scripts of the project that an install of its dependencies runs.
+// Source: npm's documentation, "scripts: Life Cycle Scripts", npm ci and npm install; pnpm's and
+// Yarn's take the same names.
+var installHooks = []string{"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
+
+// harmlessHooks are programs that install hooks often are and that need nothing of the source: they
+// set up the developer's git hooks, fetch a browser, or refuse another package manager.
+var harmlessHooks = []string{
+	"husky", "is-ci", "lefthook", "simple-git-hooks", "only-allow", "playwright", "cypress", "ngcc", "echo", "true", "exit", "test", "[", "patch-package",
+}
+
+// hooksNeedSource says whether an install of Node.js packages runs a script of the project that may
+// read the source: the dependencies alone cannot be installed before it is there.
+func (v *view) hooksNeedSource(r readsOf, install shelleffects.Install) bool {
+	switch install.Tool {
+	case "npm", "yarn", "pnpm", "bun":
+	default:
+		return false
+	}
+	if install.Verb == "fetch" || slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return w.Value == "--ignore-scripts" }) {
+		return false
+	}
+	for _, repo := range r.paths {
+		if path.Base(repo) != "package.json" || v.Read == nil {
+			continue
+		}
+		file, err := v.Read(repo)
+		if err != nil {
+			continue
+		}
+		var project packageJSON
+		if json.Unmarshal(file.Data, &project) != nil {
+			continue
+		}
+		for _, hook := range installHooks {
+			if script := project.Scripts[hook]; script != "" && !harmlessHook(script) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// harmlessHook says whether a script consists of known programs that need nothing of the source.
+func harmlessHook(script string) bool {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(script), "")
+	if err != nil {
+		return false
+	}
+	harmless := true
+	syntax.Walk(file, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok || len(call.Args) == 0 {
+			return true
+		}
+		words := make([]string, 0, len(call.Args))
+		for _, w := range call.Args {
+			words = append(words, w.Lit())
+		}
+		if words[0] == "npx" || words[0] == "pnpx" || words[0] == "bunx" {
+			words = slices.DeleteFunc(words[1:], func(w string) bool { return strings.HasPrefix(w, "-") })
+		}
+		harmless = harmless && len(words) > 0 && slices.Contains(harmlessHooks, words[0])
+		return true
+	})
+	return harmless
+}
