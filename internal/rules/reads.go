@@ -48,7 +48,9 @@ func (v *view) reads(lane []step, i int, install shelleffects.Install) readsOf {
 		switch {
 		case m.Path == "":
 		case known:
-			at, ok = v.locate(lane, i, image)
+			if at, ok = v.locate(lane, i, image); !ok && !path.IsAbs(m.Path) && !v.states[lane[i].in].WorkdirKnown {
+				at, ok = v.locateByName(lane, i, m.Path)
+			}
 		default:
 			at, ok = v.locateByName(lane, i, m.Path)
 		}
