@@ -30,6 +30,11 @@ func (c *reviewCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
+	if reader.base == reader.head {
+		p.done()
+		_, err := fmt.Fprintf(s.stdout, "No review: %s and %s are one commit. Commit the change, or name another --base or --head.\n", reader.baseRef, c.Head)
+		return err
+	}
 	reader.progress = p
 	reviewer := &review.Reviewer{Analyze: inProcess, Marks: review.NewMarks([]byte("nothing is posted")), DocsURL: docsURL}
 	preview, err := reviewer.Preview(ctx, reader)

@@ -49,7 +49,10 @@ func preview(plan Plan) Preview {
 
 // Markdown writes the preview as one text.
 func (p Preview) Markdown() string {
-	if p.Body == "" {
+	switch {
+	case p.Check.Title == "":
+		return "No review: the change touches nothing that hitrate reads, or is off by configuration.\n"
+	case p.Body == "":
 		return "No review: " + p.Check.Title + ".\n"
 	}
 	var b strings.Builder
