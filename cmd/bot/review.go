@@ -31,7 +31,6 @@ func (c *reviewCommand) Run(ctx context.Context, s *streams) error {
 		return &codeError{exitUsage, err}
 	}
 	if reader.base == reader.head {
-		p.done()
 		_, err := fmt.Fprintf(s.stdout, "No review: %s and %s are one commit. Commit the change, or name another --base or --head.\n", reader.baseRef, c.Head)
 		return err
 	}
