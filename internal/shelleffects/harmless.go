@@ -91,6 +91,10 @@ func (c *call) harmless() kind {
 			return unknown
 		}
 		k.paths = append(k.paths, path)
+		everything := strings.TrimRight(w.text, "*")
+		if k.removes && (w.known || w.glob && strings.HasSuffix(everything, "/") && !strings.ContainsAny(everything, "*?[")) {
+			k.whole = append(k.whole, path)
+		}
 	}
 	return k
 }

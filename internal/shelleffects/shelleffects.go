@@ -80,6 +80,16 @@ type PackageInstall struct {
 	// Fetches says that it fetches the index itself (apk add --no-cache, dnf install).
 	Fetches bool
 	Files   []string // local package files that it names, absolute; "/" for one that is not known
+	Names   []string // packages that it names, without versions; as written where they hang on variables
+	// Group is the name under which it can take them all away again (apk add --virtual); "" without.
+	Group string
+}
+
+// PackageRemoval is a command that takes packages of the system away.
+type PackageRemoval struct {
+	Tool    string
+	Command *dockerfile.Command
+	Names   []string // packages or groups that it names, as those of PackageInstall
 }
 
 // Touch is the paths that a command which the table knows reads or writes in the image, besides what
@@ -92,8 +102,9 @@ type Touch struct {
 // Removal is a command that takes paths or a tool's cache away.
 type Removal struct {
 	Command *dockerfile.Command
-	Paths   []string
-	Tool    string // whose cache goes: "pip cache purge"; "" for paths
+	Paths   []string // what it names; the directory above a wildcard
+	Whole   []string // those of them that go with everything in them, as far as that is certain
+	Tool    string   // whose cache goes: "pip cache purge"; "" for paths
 }
 
 // Effects is what one RUN does, as far as the table knows. Every command is in one of Installs,
@@ -104,6 +115,10 @@ type Effects struct {
 	Packages []PackageInstall
 	Touches  []Touch
 	Removals []Removal // some of Touches
+	// Uninstalls are some of Touches too; Fetches and Checkouts are some of Installs, Touches and Unknown.
+	Uninstalls []PackageRemoval
+	Fetches    []Fetch
+	Checkouts  []Checkout
 	// Unknown are commands that the table does not know: they may read and write anything.
 	Unknown []*dockerfile.Command
 	// Unread says that the script could not be read at all.
@@ -138,7 +153,9 @@ func within(inner, outer *dockerfile.Command) bool {
 }
 
 func (e *Effects) add(c *call) {
-	switch kind := c.classify(); {
+	kind := c.classify()
+	e.fetches(c, kind)
+	switch {
 	case kind.install != nil:
 		e.Installs = append(e.Installs, *kind.install)
 	case kind.update != nil:
@@ -147,8 +164,14 @@ func (e *Effects) add(c *call) {
 		e.Packages = append(e.Packages, *kind.packages)
 	case kind.known:
 		e.Touches = append(e.Touches, Touch{Command: c.cmd, Paths: kind.paths})
-		if kind.removes || kind.cacheOf != "" {
-			e.Removals = append(e.Removals, Removal{Command: c.cmd, Paths: kind.paths, Tool: kind.cacheOf})
+		switch {
+		case kind.cleans != nil:
+			e.Removals = append(e.Removals, Removal{Command: c.cmd, Paths: kind.cleans, Whole: kind.cleans})
+		case kind.removes || kind.cacheOf != "":
+			e.Removals = append(e.Removals, Removal{Command: c.cmd, Paths: kind.paths, Whole: kind.whole, Tool: kind.cacheOf})
+		}
+		if kind.uninstall != nil {
+			e.Uninstalls = append(e.Uninstalls, *kind.uninstall)
 		}
 	default:
 		e.Unknown = append(e.Unknown, c.cmd)
@@ -163,7 +186,11 @@ type kind struct {
 	known    bool // harmless but for paths
 	paths    []string
 	removes  bool
+	whole    []string // paths that it removes with everything in them
+	cleans   []string // directories of the system's package manager that it empties
 	cacheOf  string
+	// uninstall goes with known.
+	uninstall *PackageRemoval
 }
 
 var unknown = kind{}

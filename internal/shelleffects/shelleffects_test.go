@@ -144,6 +144,12 @@ func describe(t *testing.T, text string) []string {
 		if len(p.Files) > 0 {
 			l += fmt.Sprintf("; files %q", p.Files)
 		}
+		if len(p.Names) > 0 {
+			l += fmt.Sprintf("; names %q", p.Names)
+		}
+		if p.Group != "" {
+			l += "; group " + p.Group
+		}
 		add("%s", l)
 	}
 	for _, k := range e.Touches {
@@ -153,6 +159,27 @@ func describe(t *testing.T, text string) []string {
 			add("%s touches %q", k.Command.Name, k.Paths)
 		}
 	}
+	for _, r := range e.Removals {
+		if r.Tool == "" {
+			add("%s removes %q", r.Command.Name, r.Whole)
+		}
+	}
+	for _, u := range e.Uninstalls {
+		add("%s: takes away %q", u.Tool, u.Names)
+	}
+	for _, f := range e.Fetches {
+		l := "fetches by " + f.How + " " + describeRef(f.Ref) + " of " + f.URL
+		if f.Shallow {
+			l += ", shallow"
+		}
+		if f.Dir != "" {
+			l += ", into " + f.Dir
+		}
+		add("%s", l)
+	}
+	for _, o := range e.Checkouts {
+		add("checks out %s", describeRef(o.Ref))
+	}
 	for _, u := range e.Unknown {
 		add("unknown: %s", u.Words[0].Value)
 	}
@@ -160,6 +187,10 @@ func describe(t *testing.T, text string) []string {
 		add("unread")
 	}
 	return out
+}
+
+func describeRef(r shelleffects.Ref) string {
+	return [...]string{"branch", "tag", "commit", "unknown"}[r.Kind] + fmt.Sprintf(" %q", r.Name)
 }
 
 // FuzzOf looks for panics and for commands that are lost: each is in one list.

@@ -9,7 +9,10 @@ type manager struct {
 	update  []string // fetch the index
 	install []string // use it to install what is named
 	upgrade []string // use it to bring what is there up to date
+	remove  []string // take packages away
 	other   []string // neither fetch nor use it
+	// clean are the subcommands that empty directories, with those directories.
+	clean map[string][]string
 	// fetches says that an install refreshes the index by itself.
 	fetches bool
 }
@@ -20,8 +23,24 @@ var apt = manager{
 	update:  []string{"update"},
 	install: []string{"install", "reinstall", "build-dep", "satisfy", "source", "download"},
 	upgrade: []string{"upgrade", "dist-upgrade", "full-upgrade", "safe-upgrade"},
-	other:   []string{"remove", "purge", "autoremove", "autopurge", "auto-remove", "clean", "autoclean", "auto-clean", "distclean", "check", "list", "show", "search", "policy", "changelog"},
+	remove:  []string{"remove", "purge", "autoremove", "autopurge", "auto-remove"},
+	other:   []string{"autoclean", "auto-clean", "check", "list", "show", "search", "policy", "changelog"},
+	// Source: apt-get(8); distclean came with apt 2.7.
+	clean: map[string][]string{"clean": {"/var/cache/apt"}, "distclean": {AptLists, "/var/cache/apt"}},
 }
+
+// AptLists is where apt keeps its package indexes.
+const AptLists = "/var/lib/apt/lists"
+
+// packageCaches are where package managers leave what they fetched, packages and indexes, unless they
+// are told not to. apt's packages are not among them: Debian's and Ubuntu's images empty
+// /var/cache/apt by themselves.
+var packageCaches = map[string][]string{
+	"apt": {AptLists}, "apk": {"/var/cache/apk"}, "dnf": {"/var/cache/dnf", "/var/cache/libdnf5"}, "yum": {"/var/cache/yum", "/var/cache/dnf"}, "zypper": {"/var/cache/zypp"},
+}
+
+// PackageCaches are the directories in which a package manager of the system leaves what it fetched.
+func PackageCaches(tool string) []string { return packageCaches[tool] }
 
 // managers are known by the name of their program. dnf's "update" brings packages up to date; its
 // index is what makecache fetches.
@@ -31,14 +50,18 @@ var managers = map[string]manager{
 		tool:    "apk",
 		options: options{short: "Xpt", long: []string{"repository", "root", "virtual", "arch", "keys-dir", "repositories-file", "cache-dir", "cache-max-age", "wait", "progress-fd"}},
 		update:  []string{"update"}, install: []string{"add", "fetch"}, upgrade: []string{"upgrade"},
-		other: []string{"del", "cache", "info", "search", "fix", "list", "policy", "version"},
+		remove: []string{"del"},
+		other:  []string{"cache", "info", "search", "fix", "list", "policy", "version"},
+		clean:  map[string][]string{"cache clean": packageCaches["apk"], "cache purge": packageCaches["apk"]},
 	},
 	"dnf": dnf("dnf"), "dnf5": dnf("dnf"), "yum": dnf("yum"), "microdnf": dnf("dnf"), "tdnf": dnf("dnf"),
 	"zypper": {
 		tool:    "zypper",
 		options: options{short: "rpt", long: []string{"root", "repo", "from", "type", "plus-repo", "plus-content", "config", "cache-dir", "reposd-dir", "solv-cache-dir", "pkg-cache-dir"}},
 		update:  []string{"refresh", "ref"}, install: []string{"install", "in", "source-install", "si"}, upgrade: []string{"update", "up", "dist-upgrade", "dup", "patch"},
-		other:   []string{"clean", "cc", "remove", "rm", "addrepo", "ar", "removerepo", "rr", "modifyrepo", "mr", "search", "se", "info", "repos", "lr"},
+		remove:  []string{"remove", "rm"},
+		clean:   map[string][]string{"clean": packageCaches["zypper"], "cc": packageCaches["zypper"]},
+		other:   []string{"addrepo", "ar", "removerepo", "rr", "modifyrepo", "mr", "search", "se", "info", "repos", "lr"},
 		fetches: true, // repositories refresh by themselves where they are set to, as those of the images are
 	},
 }
@@ -50,7 +73,9 @@ func dnf(tool string) manager {
 		update:  []string{"makecache"},
 		install: []string{"install", "localinstall", "reinstall", "groupinstall", "group", "builddep", "swap", "module", "download", "in"},
 		upgrade: []string{"update", "upgrade", "upgrade-minimal", "update-minimal", "distro-sync", "check-update", "up"},
-		other:   []string{"remove", "erase", "autoremove", "clean", "config-manager", "copr", "list", "info", "repolist", "search", "repoquery"},
+		remove:  []string{"remove", "erase", "autoremove"},
+		clean:   map[string][]string{"clean all": packageCaches[tool]},
+		other:   []string{"clean", "config-manager", "copr", "list", "info", "repolist", "search", "repoquery"},
 		fetches: true,
 	}
 }
@@ -67,7 +92,10 @@ func (c *call) systemPackages() (kind, bool) {
 	case contains(m.update, verb):
 		return kind{update: &IndexUpdate{Tool: m.tool, Command: c.cmd}}, true
 	case contains(m.install, verb):
-		k := &PackageInstall{Tool: m.tool, Command: c.cmd, Fetches: m.fetches, Files: c.localPackages()}
+		k := &PackageInstall{Tool: m.tool, Command: c.cmd, Fetches: m.fetches, Files: c.localPackages(), Names: packageNames(p.words[1:])}
+		if group, ok := p.last("t", "virtual"); ok && m.tool == "apk" {
+			k.Group = group.text
+		}
 		if m.tool == "apk" {
 			k.Fetches = p.has("no-cache", "U", "update", "update-cache")
 		}
@@ -78,10 +106,34 @@ func (c *call) systemPackages() (kind, bool) {
 	case contains(m.upgrade, verb):
 		fetches := m.fetches || m.tool == "apk" && p.has("no-cache", "U", "update", "update-cache")
 		return kind{packages: &PackageInstall{Tool: m.tool, Command: c.cmd, Upgrade: true, Fetches: fetches}}, true
-	case contains(m.other, verb), len(p.words) == 0:
+	case contains(m.remove, verb):
+		return kind{known: true, uninstall: &PackageRemoval{Tool: m.tool, Command: c.cmd, Names: packageNames(p.words[1:])}}, true
+	}
+	for _, words := range []string{verb, verb + " " + p.word(1)} {
+		if dirs := m.clean[words]; dirs != nil {
+			return kind{known: true, cleans: dirs}, true
+		}
+	}
+	if contains(m.other, verb) || len(p.words) == 0 {
 		return kind{known: true}, true
 	}
 	return unknown, true
+}
+
+// packageNames are the packages that a command names, without their versions and architectures.
+func packageNames(words []arg) []string {
+	var out []string
+	for _, w := range words {
+		name := w.text
+		if w.known {
+			name, _, _ = strings.Cut(name, "=")
+			name, _, _ = strings.Cut(name, ":")
+		}
+		if name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // localPackages are the files that an install of system packages names ("./x.deb").
