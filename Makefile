@@ -4,7 +4,7 @@ GO ?= go
 ARGS ?=
 FUZZTIME ?= 60s
 
-.PHONY: run test build lint generate screenshot fuzz bench lab vuln
+.PHONY: run test build lint generate screenshot fuzz bench lab corpus vuln
 
 ## run: the whole main job with nothing but Go and git; ARGS=--once exits after printing
 run:
@@ -41,6 +41,10 @@ bench:
 ## lab: the whole laboratory, against a BuildKit daemon of its own (Linux, root)
 lab:
 	cd lab && HITRATE_LAB=all $(GO) test -count=1 -timeout 60m -v .
+
+## corpus: every suggestion on the work trees below HITRATE_CORPUS, alone and together, with the totals
+corpus:
+	$(GO) test -count=1 -run TestCorpus -timeout 30m -v ./internal/analysis
 
 ## vuln: known vulnerabilities in what we depend on (needs the network)
 vuln:
