@@ -74,6 +74,10 @@ func (d *decision) checkTitle(open []*finding) string {
 		return "Nothing found"
 	}
 	title := strings.TrimSuffix(plain(open[0].Title), ".")
+	c, counted := d.count(d.group(open)[0])
+	if counted {
+		title = c.headline()
+	}
 	if utf8.RuneCountInString(title) > maxTitle {
 		title = string([]rune(title)[:maxTitle]) + "…"
 	}
@@ -87,7 +91,7 @@ func (d *decision) checkTitle(open []*finding) string {
 			suggestions[f.Suggestion] = true
 		}
 	}
-	if number > 1 {
+	if number > 1 && (!counted || len(suggestions) == 0) {
 		title += " · " + count(number, "finding")
 	}
 	if len(suggestions) > 0 {
@@ -103,18 +107,27 @@ func (d *decision) summary(open []*finding) string {
 	if d.NotAnalysed != "" {
 		add("This head was not analysed: " + words(strings.TrimSuffix(d.NotAnalysed, ".")) + ".")
 	}
+	if d.NotAnalysed == "" {
+		paths := d.summarised()
+		blocks = append(blocks, d.withoutCache(paths)...)
+		blocks = append(blocks, d.buildBlocks(paths, false, true)...)
+	}
 	for _, i := range d.group(open) {
 		if f := i.first(); f.config != nil {
 			add("- " + sentences(bold(markdown(f.Title)), "("+d.place(f.Path, f.Lines, linesName(f.Lines))+")") + "\n" + indent(configProblems(i)))
 			continue
 		}
-		for _, p := range paragraphs(i.findings, title) {
+		for n, p := range paragraphs(i.findings, title) {
+			numbers := ""
+			if n == 0 {
+				numbers = d.numbers(i, "the suggestion")
+			}
 			all := linesOfAll(p.findings)
 			where := ""
 			if p.findings[0].NewFile == nil {
 				where = "(" + d.place(p.findings[0].Path, all[0].Hull(all[len(all)-1]), linesList(all)) + ")"
 			}
-			add("- " + sentences(bold(p.title), where, p.why, d.pages(p.findings)))
+			add("- " + sentences(bold(p.title), where, p.why, numbers, d.pages(p.findings)))
 		}
 	}
 	others := d.others(open)
@@ -143,6 +156,17 @@ func (d *decision) summary(open []*finding) string {
 		add(line)
 	}
 	return strings.TrimSpace(assemble(blocks, ""))
+}
+
+// summarised are the Dockerfiles whose steps the summary lists.
+func (d *decision) summarised() []string {
+	var paths []string
+	for _, f := range d.Head.Dockerfiles {
+		if len(f.Plans) > 0 && len(paths) < maxTables {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
 }
 
 // others are the findings of changed files that the pull request did not touch and does not answer for.

@@ -116,6 +116,7 @@ func (d *decision) markItem(p placed) markItem {
 		Title: first.Title, Done: first.Done,
 	}
 	m.IDs, m.groups = itemIDs(p.findings)
+	_, m.Counted = d.count(p.item)
 	if p.outdated {
 		m.In = inline
 	}
@@ -140,8 +141,7 @@ type block struct {
 // body writes the body of a review, with its mark at the end.
 func (d *decision) body(all []placed, head string) string {
 	m := mark{Head: head}
-	var blocks []block
-	blocks = append(blocks, d.settledBlocks(all)...)
+	first := d.settledBlocks(all)
 	var sections, files, folds []placed
 	for _, p := range all {
 		if p.item == nil {
@@ -153,7 +153,7 @@ func (d *decision) body(all []placed, head string) string {
 		case p.in == folded:
 			folds = append(folds, p)
 		case p.in == inline && p.lead:
-			blocks = append(blocks, block{text: opening(p.item)})
+			first = append(first, block{text: d.opening(p.item)})
 		case p.in == inline || p.hidden:
 		case p.first().NewFile != nil:
 			files = append(files, p)
@@ -161,18 +161,22 @@ func (d *decision) body(all []placed, head string) string {
 			sections = append(sections, p)
 		}
 	}
-	blocks = append(blocks, d.sectionBlocks(sections)...)
+	var newFiles []block
 	for _, p := range files {
-		blocks = append(blocks, d.newFileBlock(p.item))
+		newFiles = append(newFiles, d.newFileBlock(p.item))
 	}
-	blocks = append(blocks, d.foldedBlock(folds)...)
-	if len(blocks) == 0 {
+	groups := slices.DeleteFunc([][]block{first, d.sectionBlocks(sections), newFiles, d.foldedBlock(folds)}, func(g []block) bool { return len(g) == 0 })
+	if len(groups) == 0 {
 		if slices.ContainsFunc(all, func(p placed) bool { return p.item != nil }) {
-			blocks = append(blocks, block{text: "What is left to say stands in the comments on the lines."})
+			groups = [][]block{{{text: "What is left to say stands in the comments on the lines."}}}
 		} else {
-			blocks = append(blocks, block{text: "Nothing is left to say: this pull request no longer touches what this was about."})
+			groups = [][]block{{{text: "Nothing is left to say: this pull request no longer touches what this was about."}}}
 		}
 	}
+	// What matters in words, then the table, then the rest.
+	paths := d.spokenOf(all)
+	blocks := slices.Concat(d.withoutCache(paths), groups[0], d.buildBlocks(paths, true, false))
+	blocks = append(blocks, slices.Concat(groups[1:]...)...)
 	for _, line := range d.standingConfigLines() {
 		blocks = append(blocks, block{text: line})
 	}
@@ -187,12 +191,47 @@ func (d *decision) settledBlocks(all []placed) []block {
 		switch {
 		case p.item != nil || p.note.In == folded || len(p.note.Title) == 0:
 		case p.note.Accepted && len(p.note.Done) > 0:
-			blocks = append(blocks, block{text: bold(markdown(p.note.Done)) + " (The next build runs " + d.nextBuild(p.note) + " once.)"})
+			blocks = append(blocks, block{text: d.done(p.note) + " (The next build runs " + d.nextBuild(p.note) + " once.)"})
 		default:
 			blocks = append(blocks, block{text: "~~" + markdown(p.note.Title) + "~~ Settled."})
 		}
 	}
 	return blocks
+}
+
+// done writes what a suggestion of ours has brought, with what is counted now.
+func (d *decision) done(i markItem) string {
+	sentence := markdown(i.Done)
+	text, ok := d.settledNumbers(i)
+	if !ok {
+		return bold(sentence)
+	}
+	// "… only when `requirements.txt` changes": the number is of just these commits.
+	if strings.HasSuffix(sentence, " changes.") || strings.HasSuffix(sentence, " change.") {
+		return bold(strings.TrimSuffix(sentence, ".")) + ": " + text + "."
+	}
+	return bold(sentence) + " It would have run on " + text + "."
+}
+
+// spokenOf are the Dockerfiles whose steps the body has something to say of, in its order.
+func (d *decision) spokenOf(all []placed) []string {
+	var paths []string
+	add := func(path string) {
+		if !slices.Contains(paths, path) && len(d.plansOf(path)) > 0 {
+			paths = append(paths, path)
+		}
+	}
+	for _, p := range all {
+		switch {
+		case p.item == nil:
+			if _, ok := d.settledNumbers(p.note); ok {
+				add(p.note.Path)
+			}
+		case p.in != folded && !p.hidden:
+			add(p.first().Dockerfile)
+		}
+	}
+	return paths
 }
 
 func (d *decision) nextBuild(i markItem) string {

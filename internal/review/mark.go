@@ -62,6 +62,8 @@ type markItem struct {
 	// it went by the suggestion's text.
 	Settled  bool `json:"settled,omitempty"`
 	Accepted bool `json:"accepted,omitempty"`
+	// Counted: numbers were said with it, which are worth bringing up to date.
+	Counted bool `json:"counted,omitempty"`
 
 	groups []string // what stands for IDs where there are too many items
 }

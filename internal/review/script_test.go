@@ -3,6 +3,7 @@ package review_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ import (
 //	remove PATH LINE   delete the comment there, as a maintainer would
 //	draft, ready, close, fork, truncated
 //	organisation FILE  the organisation's configuration is FILE
+//	plans FILE         what is counted and predicted of each Dockerfile from here on: JSON, by path
 //	show NAME          what a reader sees is the archive's file NAME
 //	silent             nothing of ours stands on the pull request
 //	reviews N          so many reviews were created in all
@@ -94,6 +96,7 @@ func section(archive *txtar.Archive, name string) *txtar.File {
 }
 
 func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
+	var plans map[string][]analysis.Plan
 	base := files(archive, "base")
 	host := reviewtest.New(base, base)
 	head := reviewtest.Files{}
@@ -101,7 +104,15 @@ func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
 		head[path] = text
 	}
 	host.Push(head)
-	bot := reviewer(f)
+	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
+		report, err := f(ctx, req)
+		for i := range report.Dockerfiles {
+			if p, ok := plans[report.Dockerfiles[i].Path]; ok && !req.WithoutFixes {
+				report.Dockerfiles[i].Plans = p
+			}
+		}
+		return report, err
+	})
 	comment := func(path, line string) int64 {
 		n, err := strconv.Atoi(line)
 		if err != nil {
@@ -140,6 +151,11 @@ func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
 			host.Reply(comment(args[0], args[1]), "Are you sure?")
 		case "remove":
 			host.Remove(comment(args[0], args[1]))
+		case "plans":
+			plans = nil
+			if err := json.Unmarshal(section(archive, args[0]).Data, &plans); err != nil {
+				t.Fatalf("read plans: %v", err)
+			}
 		case "draft", "ready":
 			host.Pull.Draft = words[0] == "draft"
 		case "close":

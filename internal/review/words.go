@@ -185,7 +185,11 @@ func (d *decision) section(i *item) string {
 		if n == 0 && i.suggestion != nil {
 			lines, name = i.suggestion.Lines, linesName(i.suggestion.Lines)
 		}
-		rest := sentences(p.why, p.advice, withheld(p.findings), d.pages(p.findings))
+		numbers := ""
+		if n == 0 {
+			numbers = d.numbers(i, "the edit")
+		}
+		rest := sentences(p.why, numbers, p.advice, withheld(p.findings), d.pages(p.findings))
 		colon := ":"
 		if rest == "" {
 			colon = "."
@@ -195,13 +199,13 @@ func (d *decision) section(i *item) string {
 	return strings.Join(out, "\n\n")
 }
 
-// opening writes what the body says of an item that stands in a comment: its cause.
-func opening(i *item) string {
+// opening writes what the body says of an item that stands in a comment: its cause and what it costs.
+func (d *decision) opening(i *item) string {
 	if i.first().config != nil {
 		return configOpening()
 	}
 	p := paragraphs(i.findings, title)[0]
-	return sentences(bold(p.title), p.why)
+	return sentences(bold(p.title), p.why, d.numbers(i, "the suggestion"))
 }
 
 // comment writes an item for its lines. lead: its cause stands in the body.
@@ -212,8 +216,11 @@ func (d *decision) comment(i *item, lead, suggest bool) string {
 	if i.suggestion == nil {
 		var out []string
 		all := paragraphs(i.findings, here)
-		for _, p := range all {
+		for n, p := range all {
 			why := p.why
+			if n == 0 {
+				why = sentences(why, d.numbers(i, ""))
+			}
 			if lead && !p.findings[0].problem {
 				why = ""
 			}
@@ -226,7 +233,7 @@ func (d *decision) comment(i *item, lead, suggest bool) string {
 		return strings.Join(out, "\n\n") + trailing(d.pages(i.findings))
 	}
 	first := i.first()
-	why := markdown(first.Why)
+	why := sentences(markdown(first.Why), d.numbers(i, "the suggestion"))
 	if lead {
 		why = ""
 	}

@@ -1,0 +1,145 @@
+package review
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// manyStages is a plan with so many stages of so many steps, of which each was counted.
+func manyStages(stages, steps int, instruction string) analysis.Plan {
+	p := analysis.Plan{History: &analysis.Evidence{Branch: "main", Commits: 200}}
+	for s := range stages {
+		stage := analysis.Stage{Name: fmt.Sprintf("stage%d", s), State: buildcache.Maybe}
+		if s > 0 {
+			stage.From = []int{s - 1}
+		}
+		p.Stages = append(p.Stages, stage)
+		for i := range steps {
+			line := 1 + s*(steps+1) + i
+			p.Steps = append(p.Steps, analysis.Step{
+				Stage: stage.Name, Index: i, Lines: source.Lines{First: line, Last: line}, Instruction: instruction, State: buildcache.Maybe,
+			})
+			p.History.Steps = append(p.History.Steps, analysis.Count{Rerun: i})
+		}
+	}
+	return p
+}
+
+// More stages than a person can follow are not drawn; one has no diagram either, nor has a build
+// that was compared with nothing.
+func TestDiagramIsBounded(t *testing.T) {
+	for stages, drawn := range map[int]bool{1: false, 2: true, maxNodes: true, maxNodes + 1: false} {
+		if got := diagram(manyStages(stages, 1, "RUN true")); (got != "") != drawn {
+			t.Errorf("%d stages: %q", stages, got)
+		}
+	}
+	unknown := manyStages(2, 1, "RUN true")
+	unknown.Stages[1].State = ""
+	if got := diagram(unknown); got != "" {
+		t.Errorf("drawn without states: %s", got)
+	}
+}
+
+// A body holds what GitHub takes, whatever a pull request brings, and says what it leaves out.
+func TestTablesFitTheBody(t *testing.T) {
+	long := "RUN " + strings.Repeat("|`@octocat` ", 200)
+	var report analysis.Report
+	var all []placed
+	for n := range 40 {
+		path := fmt.Sprintf("service-%d/Dockerfile", n)
+		f := analysis.Dockerfile{Path: path}
+		for build := range 4 {
+			p := manyStages(2, 40+build, long)
+			p.Build = buildcontext.Build{Target: fmt.Sprintf("target-%d", build), Origin: "compose.yml"}
+			f.Plans = append(f.Plans, p)
+		}
+		report.Dockerfiles = append(report.Dockerfiles, f)
+		all = append(all, placed{item: &item{findings: []*finding{{Finding: analysis.Finding{Path: path, Dockerfile: path, Suggestion: -1}}}}, in: inline})
+	}
+	d := decide(Situation{Head: report, Marks: NewMarks([]byte("secret"))})
+	body := d.body(all, "head")
+	if n := utf8.RuneCountInString(body); n > 65_536 {
+		t.Errorf("%d characters", n)
+	}
+	for _, want := range []string{"Build steps of <code>service-0/Dockerfile</code> (target <code>target-0</code>, from <code>compose.yml</code>)", "And 20 more steps.", "does not fit here"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the body lacks %q", want)
+		}
+	}
+	if n := strings.Count(body, "<details>"); n != strings.Count(body, "</details>") || n > maxTables {
+		t.Errorf("%d folded parts begin, %d end", n, strings.Count(body, "</details>"))
+	}
+	for line := range strings.Lines(body) {
+		if cells := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "| ") && cells != 6 {
+			t.Errorf("a row of %d bars: %s", cells, line)
+		}
+	}
+}
+
+// A number is said where one was counted of the step that the words are about, and only there.
+func TestNumbers(t *testing.T) {
+	install := analysis.Step{Lines: source.Lines{First: 3, Last: 4}, Instruction: "RUN pip install .", Installs: "the pip install"}
+	other := analysis.Step{Lines: source.Lines{First: 5, Last: 5}, Instruction: "RUN make"}
+	plan := func(e *analysis.Evidence) analysis.Plan {
+		return analysis.Plan{Steps: []analysis.Step{install, other}, History: e}
+	}
+	counts := func(list ...int) (out []analysis.Count) {
+		for _, n := range list {
+			out = append(out, analysis.Count{Rerun: n})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name       string
+		finding    analysis.Finding
+		suggestion bool
+		plan       analysis.Plan
+		want       string
+	}{
+		{"no history", analysis.Finding{Lines: install.Lines, Weight: 1}, true, plan(nil), ""},
+		{"one commit is no history", analysis.Finding{Lines: install.Lines, Weight: 1}, false,
+			plan(&analysis.Evidence{Branch: "main", Commits: 1, Steps: counts(1, 1)}), ""},
+		{"withheld", analysis.Finding{Lines: install.Lines, Weight: 1}, false,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(7, 9)}),
+			"Of the last 9 commits on `main`, 7 would have re-run it with this Dockerfile."},
+		{"nothing stands in the way", analysis.Finding{Lines: install.Lines}, false,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(7, 9)}), ""},
+		{"saves the install", analysis.Finding{Lines: install.Lines}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{counts(0, 9)}}),
+			"Of the last 9 commits on `main`, all 9 would have re-run it with this Dockerfile; with the edit, none."},
+		{"saves another step", analysis.Finding{Lines: source.Lines{First: 1, Last: 1}}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{counts(9, 2)}}),
+			"Of the last 9 commits on `main`, all 9 would have re-run line 5 with this Dockerfile; with the edit, 2."},
+		{"saves an install that it does not name", analysis.Finding{Lines: source.Lines{First: 1, Last: 1}}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{counts(3, 2)}}),
+			"Of the last 9 commits on `main`, all 9 would have re-run the pip install (lines 3–4) with this Dockerfile; with the edit, 3."},
+		{"saves nothing", analysis.Finding{Lines: install.Lines}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{counts(9, 9)}}), ""},
+		{"may save nothing", analysis.Finding{Lines: install.Lines}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{{{Rerun: 1, Maybe: 8}, {Rerun: 9}}}}), ""},
+		{"could not be counted with it", analysis.Finding{Lines: install.Lines}, true,
+			plan(&analysis.Evidence{Branch: "main", Commits: 9, Steps: counts(9, 9), Alone: [][]analysis.Count{nil}}), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.finding.Path, c.finding.Dockerfile = "Dockerfile", "Dockerfile"
+			d := &decision{Situation: Situation{Head: analysis.Report{
+				Dockerfiles: []analysis.Dockerfile{{Path: "Dockerfile", Plans: []analysis.Plan{c.plan}}},
+				Suggestions: []analysis.Suggestion{{Path: "requirements.txt"}, {Path: "Dockerfile"}},
+			}}}
+			i := &item{findings: []*finding{{Finding: c.finding}}}
+			if c.suggestion {
+				i.suggestion = &d.Head.Suggestions[1]
+			}
+			if got := d.numbers(i, "the edit"); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}

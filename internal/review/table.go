@@ -1,0 +1,212 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+)
+
+const (
+	maxRows   = 60 // of a table
+	maxTables = 10 // of a body
+	maxStep   = 80 // characters of an instruction in a table
+)
+
+// buildBlocks say what was counted of the steps of some Dockerfiles, and what the pull request does to
+// them: for each build a table, folded unless there is only one and open is asked for, and for each
+// Dockerfile of several stages a diagram.
+func (d *decision) buildBlocks(paths []string, diagrams, open bool) []block {
+	type table struct{ summary, text string }
+	var tables []table
+	var blocks []block
+	for _, path := range paths {
+		plans := d.plansOf(path)
+		if diagrams && len(plans) > 0 {
+			if drawn := diagram(plans[0]); drawn != "" {
+				name := "The stages"
+				if len(paths) > 1 {
+					name += " of " + pathName(path)
+				}
+				blocks = append(blocks, block{text: name + ", as this pull request leaves them in the cache:\n\n" + drawn})
+			}
+		}
+		var seen []string
+		for _, p := range plans {
+			text := d.table(path, p)
+			if text == "" || slices.Contains(seen, text) || len(tables) == maxTables {
+				continue
+			}
+			seen = append(seen, text)
+			t := table{summary: "Build steps", text: text}
+			if len(paths) > 1 {
+				t.summary += " of " + htmlCode(path)
+			}
+			if len(plans) > 1 {
+				t.summary += " (" + buildName(p) + ")"
+			}
+			if hasNumbers(p) {
+				t.summary += fmt.Sprintf(", and how many of the last %d commits would have re-run them", p.History.Commits)
+			} else {
+				t.summary += ", and what this pull request does to them"
+			}
+			tables = append(tables, t)
+		}
+	}
+	for _, t := range tables {
+		b := block{text: fold(t.summary, t.text), short: "The table of its build steps does not fit here: `hitrate plan` prints it."}
+		if open && len(tables) == 1 {
+			b.text = t.summary + ":\n\n" + t.text
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+// buildName tells a build from the other ones of its Dockerfile, inside a summary.
+func buildName(p analysis.Plan) string {
+	name := "from " + htmlCode(p.Build.Origin)
+	if p.Build.Target != "" {
+		name = "target " + htmlCode(p.Build.Target) + ", " + name
+	}
+	return name
+}
+
+// table writes the steps of a build; "" where there is nothing to tell of them.
+func (d *decision) table(path string, p analysis.Plan) string {
+	if len(p.Steps) == 0 {
+		return ""
+	}
+	numbers := hasNumbers(p)
+	// What was rebuilt in any case, as in a new Dockerfile, need not be said line by line.
+	differs := slices.ContainsFunc(p.Steps, func(s analysis.Step) bool { return s.State != "" && s.State != buildcache.Rebuilt })
+	if !numbers && !differs {
+		return ""
+	}
+	var with []analysis.Count
+	suggestion := "with the suggestion"
+	if numbers {
+		with, suggestion = d.countsWithAll(path, p)
+	}
+	head := []string{"line"}
+	if len(p.Stages) > 1 {
+		head = append(head, "stage")
+	}
+	head = append(head, "step")
+	if numbers {
+		head = append(head, "this Dockerfile")
+	}
+	if with != nil {
+		head = append(head, suggestion)
+	}
+	if differs {
+		head = append(head, "this pull request")
+	}
+	var b strings.Builder
+	writeRow(&b, head)
+	writeRow(&b, slices.Repeat([]string{"---"}, len(head)))
+	for n, s := range p.Steps {
+		if n == maxRows {
+			break
+		}
+		row := []string{strings.TrimPrefix(strings.TrimPrefix(linesName(s.Lines), "lines "), "line ")}
+		if len(p.Stages) > 1 {
+			row = append(row, cellCode(s.Stage))
+		}
+		row = append(row, cellCode(s.Instruction))
+		if numbers {
+			row = append(row, cellCount(p.History.Steps[n]))
+		}
+		if with != nil {
+			row = append(row, cellCount(with[n]))
+		}
+		if differs {
+			row = append(row, cellState(s))
+		}
+		writeRow(&b, row)
+	}
+	foot := d.foot(p, numbers)
+	if more := len(p.Steps) - maxRows; more > 0 {
+		foot = sentences("And "+count(more, "more step")+".", foot)
+	}
+	if foot == "" {
+		return strings.TrimSuffix(b.String(), "\n")
+	}
+	return b.String() + "\n" + foot
+}
+
+// countsWithAll are the counts with all suggestions of a Dockerfile, and what to call these; nil where
+// there are none or they were not counted.
+func (d *decision) countsWithAll(path string, p analysis.Plan) (with []analysis.Count, name string) {
+	number := 0
+	for _, s := range d.Head.Suggestions {
+		if s.Path == path {
+			number++
+		}
+	}
+	if number == 0 || len(p.History.All) != len(p.Steps) {
+		return nil, ""
+	}
+	if number == 1 {
+		return p.History.All, "with the suggestion"
+	}
+	return p.History.All, fmt.Sprintf("with all %d suggestions", number)
+}
+
+// foot says how was counted.
+func (d *decision) foot(p analysis.Plan, numbers bool) string {
+	if !numbers {
+		return ""
+	}
+	e := p.History
+	foot := "Counted from the files that each commit changed, for a cache that is kept from build to build" + d.cacheKept(p.Build, len(p.Stages))
+	ranges := func(c analysis.Count) bool { return c.Maybe > 0 }
+	if slices.ContainsFunc(e.Steps, ranges) || slices.ContainsFunc(e.All, ranges) {
+		foot += " A range is where it hangs on what a command puts out or on something outside the repository."
+	}
+	switch {
+	case e.LeftOut == 1:
+		foot += " One more commit is left out: it lacks files that this Dockerfile copies."
+	case e.LeftOut > 1:
+		foot += fmt.Sprintf(" %d more commits are left out: they lack files that this Dockerfile copies.", e.LeftOut)
+	}
+	return foot
+}
+
+func writeRow(b *strings.Builder, cells []string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+func cellCount(c analysis.Count) string {
+	switch {
+	case c.Gone:
+		return "gone"
+	case c.Maybe > 0:
+		return fmt.Sprintf("%d to %d", c.Rerun, c.Rerun+c.Maybe)
+	}
+	return fmt.Sprint(c.Rerun)
+}
+
+func cellState(s analysis.Step) string {
+	switch {
+	case s.State == "":
+		return ""
+	case s.Cause == "" || s.State == buildcache.Cached:
+		return string(s.State)
+	}
+	return string(s.State) + ": " + words(s.Cause)
+}
+
+// cellCode is codeSpan inside a table, where a bar ends the cell also in code.
+func cellCode(s string) string {
+	s = visible(s)
+	if utf8.RuneCountInString(s) > maxStep {
+		s = strings.TrimSpace(string([]rune(s)[:maxStep])) + "…"
+	}
+	// A backslash in front of a bar would be taken for its escape.
+	s = strings.ReplaceAll(s, `\|`, `\ |`)
+	return strings.ReplaceAll(codeSpan(s), "|", `\|`)
+}
