@@ -1,6 +1,6 @@
 // Package githubtest is a stateful GitHub for tests and for the demo command: the part of the REST
-// API that a review needs, over real git repositories, with webhooks, permissions, refusals and
-// faults. It needs the git binary and no network but the loopback.
+// API that a review needs, over real git repositories, git's smart HTTP for clones of them, with
+// webhooks, permissions, refusals and faults. It needs the git binary and no network but the loopback.
 //
 // A Server is filled through Go calls (CreateRepository, Commit, OpenPullRequest, …), which stand
 // for what people do on GitHub, and is used by the App under test through HTTP. What the App did is
@@ -19,7 +19,8 @@
 //
 // Where it knows GitHub's answer it gives it with GitHub's words. Where it does not, it is the
 // stricter of the two: a request that it takes is one that GitHub takes. The known differences:
-// a token sees public repositories outside its scope on GitHub and none here; a body is demanded of
+// a token sees public repositories outside its scope on GitHub, and anybody can clone them, which
+// nobody can here; a body is demanded of
 // every COMMENT review, as documented, though GitHub is said to take an empty one with comments.
 //
 // With a Contract every request and every answer is also held against GitHub's OpenAPI description.

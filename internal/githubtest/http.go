@@ -251,9 +251,13 @@ type answer struct {
 	body   []byte
 }
 
-// ServeHTTP answers the API. A Fault that cuts the connection panics with http.ErrAbortHandler, as
+// ServeHTTP answers the API, and git below the pages' address. A Fault that cuts the connection panics with http.ErrAbortHandler, as
 // net/http wants it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if found := gitPath.FindStringSubmatch(r.URL.Path); found != nil {
+		s.serveGit(w, r, found[1], found[2], found[3])
+		return
+	}
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), s.options.BasePath)
 	if !ok || !strings.HasPrefix(path, "/") {
 		http.NotFound(w, r)
