@@ -27,10 +27,17 @@ const (
 type Limits struct {
 	Memory int64         // bytes
 	CPU    time.Duration // of all threads together, whole seconds; it ends a child whose parent is gone
+	Time   time.Duration // for the work, on the clock: what is left undone then is reported as such
 }
 
+// grace is how long before its parent kills it a child ends its work, so that what it has is not lost:
+// for one operation of the frontend, which looks at no deadline, and for writing the report.
+const grace = 8 * time.Second
+
 // DefaultLimits are those of "hitrate compile".
-func DefaultLimits() Limits { return Limits{Memory: 1 << 30, CPU: 5 * time.Minute} }
+func DefaultLimits() Limits {
+	return Limits{Memory: 1 << 30, CPU: 5 * time.Minute, Time: DefaultTimeout - grace}
+}
 
 // Run is the child's side: it limits its own process, for good, reads one request, and writes the
 // report that run gives. A child that runs out of memory does not return: the process ends.
@@ -46,6 +53,11 @@ func Run(ctx context.Context, limits Limits, stdin io.Reader, stdout io.Writer, 
 	}
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
+	}
+	if limits.Time > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limits.Time)
+		defer cancel()
 	}
 	if err := json.NewEncoder(stdout).Encode(run(ctx, req)); err != nil {
 		return fmt.Errorf("write report: %w", err)

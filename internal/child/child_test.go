@@ -337,3 +337,25 @@ func TestRunRefusesBadRequests(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a child has when its time is over still reaches the parent, who would kill it a little later.
+func TestTimeEndsTheWorkNotTheReport(t *testing.T) {
+	if left := DefaultTimeout - DefaultLimits().Time; left < time.Second || left > DefaultTimeout/2 {
+		t.Errorf("a child has %v for its report", left)
+	}
+	late := func(ctx context.Context, _ analysis.Request) analysis.Report {
+		select {
+		case <-ctx.Done():
+			return analysis.Report{Findings: []analysis.Finding{{Rule: "r", Withheld: "proving the edit took too long"}}}
+		case <-time.After(time.Minute):
+			return analysis.Report{}
+		}
+	}
+	var out bytes.Buffer
+	if err := Run(t.Context(), Limits{Time: time.Millisecond}, strings.NewReader("{}"), &out, late); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "took too long") {
+		t.Errorf("the report is %s", out.String())
+	}
+}

@@ -60,10 +60,7 @@ func (r *Reviewer) Review(ctx context.Context, host Host, ref Ref) (Outcome, err
 		return Outcome{}, err
 	}
 	g.s.DocsURL = r.DocsURL
-	outcome, err := r.act(ctx, host, g.s)
-	r.logger().InfoContext(ctx, "review", "owner", ref.Owner, "repository", ref.Name, "number", ref.Number,
-		"head", outcome.Head, "review", outcome.ReviewID, "reason", outcome.Reason, "error", err)
-	return outcome, err
+	return r.act(ctx, host, g.s)
 }
 
 // movedDelay is how long to leave a pull request alone whose head moved while it was looked at.
