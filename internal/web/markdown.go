@@ -17,11 +17,14 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// policy is what survives of rendered Markdown: what GitHub lets through in a comment, and the
-// classes of the red and green lines.
+// policy is what survives of rendered Markdown: what GitHub lets through in a comment, the classes of
+// the red and green lines, and drawings of plain shapes.
 var policy = func() *bluemonday.Policy {
 	p := bluemonday.UGCPolicy()
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(suggestion|added|removed|head)$`)).OnElements("div", "span", "pre")
+	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(diagram|arrow|cached|maybe|rebuilt)$`)).OnElements("svg", "rect", "path")
+	p.AllowAttrs("x", "y", "width", "height", "rx").Matching(bluemonday.Integer).OnElements("svg", "rect", "text")
+	p.AllowAttrs("d").Matching(regexp.MustCompile(`^[MCml0-9 -]+$`)).OnElements("path")
 	return p
 }()
 
@@ -43,7 +46,7 @@ func markdown(text string, original []string) (template.HTML, error) {
 	return template.HTML(policy.SanitizeBytes(out.Bytes())), nil
 }
 
-// codeBlocks renders fenced code: suggestions and diffs in colour, the rest plain.
+// codeBlocks renders fenced code: suggestions and diffs in colour, diagrams drawn, the rest plain.
 type codeBlocks struct{ original []string }
 
 // RegisterFuncs is goldmark's way to take over the rendering of a node.
@@ -85,6 +88,8 @@ func (c *codeBlocks) render(w util.BufWriter, source []byte, node ast.Node, ente
 			}
 		}
 		b.WriteString("</pre>\n")
+	case "mermaid":
+		b.WriteString(drawing(lines))
 	default:
 		b.WriteString("<pre>" + html.EscapeString(strings.Join(lines, "\n")) + "</pre>\n")
 	}

@@ -60,6 +60,27 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 }
 
+// A diagram is drawn as GitHub would; what the page does not know how to draw stays text.
+func TestDiagramIsDrawn(t *testing.T) {
+	block := func(lines string) string {
+		return page(t, PullRequest{Reviews: []Review{{Body: "```mermaid\n" + lines + "\n```"}}})
+	}
+	got := block("graph LR\n  s0[\"build · rebuilt\"]:::rebuilt\n  s1[\"#60;b#62; · cached\"]:::cached\n  s0 --> s1\n  classDef cached fill:#dafbe1")
+	for _, want := range []string{
+		`<svg class="diagram" width="`, `<rect class="rebuilt" x="1" y="1" width="144" height="32" rx="5">`, `>build · rebuilt</text>`,
+		`>&lt;b&gt; · cached</text>`, `<path class="arrow" d="M145 17 C167 17 `,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page lacks %s in\n%s", want, got[strings.Index(got, "<main>"):])
+		}
+	}
+	for _, other := range []string{"sequenceDiagram\n  A->>B: hi", "graph LR\n  s0[\"x\"]:::cached\n  click s0 href \"https://evil.example\"", "graph LR\n  s0 --> s1"} {
+		if got := block(other); strings.Contains(got, "<svg") || !strings.Contains(got, "<pre>") {
+			t.Errorf("%q was drawn", other)
+		}
+	}
+}
+
 func TestHandler(t *testing.T) {
 	h := Handler(func() (PullRequest, error) { return PullRequest{Title: "One"}, nil })
 	for _, c := range []struct {
