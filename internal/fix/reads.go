@@ -17,6 +17,9 @@ import (
 // reads judges the manifests of an install: each file that it reads of the moved COPY's has to be
 // kept in the old place, with everything that it includes, at the same paths.
 func (m *move) reads(i shelleffects.Install) Reason {
+	if reason := m.rewrites(i); reason != "" {
+		return reason
+	}
 	var files, constraints []string
 	for _, man := range i.Manifests {
 		image, known := i.Path(man.Path)
@@ -33,11 +36,13 @@ func (m *move) reads(i shelleffects.Install) Reason {
 			continue
 		case !m.isFile(file):
 			return rules.ManifestLink
-		case i.Tool != "pip" && i.Tool != "uv":
-			return rules.NotProven
 		}
 		repo := m.in.Context.RepoPath(file)
 		switch {
+		case i.Tool != "pip" && i.Tool != "uv" && (i.Tool != "pipenv" || path.Base(man.Path) == "Pipfile" || path.Base(man.Path) == "Pipfile.lock"):
+			if reason := m.manifestFile(i, repo); reason != "" {
+				return reason
+			}
 		case path.Ext(file) == ".toml" || path.Ext(file) == ".lock":
 			if reason := m.project(repo); reason != "" {
 				return reason

@@ -21,9 +21,10 @@ var _ = register(&Rule{
 		"pip, uv, poetry, pipenv, pdm, conda and mamba, npm, yarn, pnpm, bun, `go mod download`, bundler, composer and cargo, also in `ONBUILD`.",
 	Why: "A step's cache key contains the keys of all steps above it, and a `COPY` is keyed by the content of what it copies. " +
 		"So each change to any copied file runs the install again, though it reads only a few of them.",
-	Fix: "For pip and uv: a `COPY` of the files that the install reads, with all that they include, takes the old one's place; the old one moves below the install, unchanged. " +
-		"Nothing is offered where the install or a step between needs the source, where a file that it reads is not in the build context, " +
-		"and where the moved `COPY` would write over what the install made.",
+	Fix: "A `COPY` of the files that the install reads, with all that they include, takes the old one's place; the old one moves below the install, unchanged. " +
+		"Nothing is offered where the install or a step between needs the source (also by an install hook of `package.json`, a workspace, a dependency in a folder), where a file that it reads is not in the build context, " +
+		"and where the moved `COPY` would write over what the install made: `node_modules` and `.venv` belong into the ignore file, and `npm install` writes the lock file where `npm ci` does not. " +
+		"For bundler, composer and cargo there are words only: a Gemfile is a program, composer's autoloader and cargo's manifest need the source.",
 	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests; `COPY --from=`, " +
 		"which is keyed by what it copies. Where LABEL, EXPOSE and CMD stand does not matter: they are no steps.",
 	Sources: []Source{

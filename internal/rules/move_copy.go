@@ -162,8 +162,8 @@ func (p *Pass) installsAllow(g *installGroup, j int) Reason {
 		if install.Bare() {
 			continue
 		}
-		if install.Tool != "pip" && install.Tool != "uv" {
-			return NotProven
+		if install.Tool == "bundler" || install.Tool == "composer" {
+			return NotProven // a Gemfile is a program, and composer writes an autoloader of the source
 		}
 	}
 	return ""

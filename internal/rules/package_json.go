@@ -17,10 +17,10 @@ type packageJSON struct {
 	Scripts map[string]string `json:"scripts"`
 }
 
-// installHooks are the scripts of the project that an install of its dependencies runs.
+// InstallHooks are the scripts of the project that an install of its dependencies runs.
 // Source: npm's documentation, "scripts: Life Cycle Scripts", npm ci and npm install; pnpm's and
 // Yarn's take the same names.
-var installHooks = []string{"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
+var InstallHooks = []string{"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
 
 // harmlessHooks are programs that install hooks often are and that need nothing of the source: they
 // set up the developer's git hooks, fetch a browser, or refuse another package manager.
@@ -51,7 +51,7 @@ func (v *view) hooksNeedSource(r readsOf, install shelleffects.Install) bool {
 		if json.Unmarshal(file.Data, &project) != nil {
 			continue
 		}
-		for _, hook := range installHooks {
+		for _, hook := range InstallHooks {
 			if script := project.Scripts[hook]; script != "" && !harmlessHook(script) {
 				return true
 			}

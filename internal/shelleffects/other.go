@@ -53,8 +53,17 @@ func (i *Install) nodePackages(words []arg, global bool, lock ...string) {
 		}
 		i.Packages = append(i.Packages, a.text)
 	}
-	if len(words) == 0 && !global {
+	switch {
+	case global:
+	case len(words) == 0:
 		i.convention("package.json", lock...)
+		i.nodeModules()
+	default:
+		// What is added is written down.
+		for _, name := range append([]string{"package.json"}, lock...) {
+			abs, _ := i.Path(name)
+			i.Writes = append(i.Writes, abs)
+		}
 		i.nodeModules()
 	}
 }
@@ -101,7 +110,7 @@ func (c *call) yarn() kind {
 	case "install":
 		i.nodePackages(nil, false, "yarn.lock", ".yarnrc", ".yarnrc.yml", ".npmrc")
 	case "add":
-		i.nodePackages(p.words[1:], true)
+		i.nodePackages(p.words[1:], false, "yarn.lock")
 	case "global":
 		if p.word(1) != "add" {
 			return unknown
@@ -134,7 +143,7 @@ func (c *call) pnpm() kind {
 		i.convention("pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc", ".pnpmfile.cjs")
 		i.nodeModules()
 	case "add":
-		i.nodePackages(p.words[1:], true)
+		i.nodePackages(p.words[1:], p.has("g", "global"), "pnpm-lock.yaml")
 	case "config", "setup", "store", "env":
 		return kind{known: true}
 	case "":
@@ -159,7 +168,7 @@ func (c *call) bun() kind {
 	case "install", "i", "ci":
 		i.nodePackages(p.words[1:], p.has("g", "global"), "bun.lock", "bun.lockb", "bunfig.toml", ".npmrc")
 	case "add", "a":
-		i.nodePackages(p.words[1:], true)
+		i.nodePackages(p.words[1:], p.has("g", "global"), "bun.lock")
 	default:
 		return unknown
 	}

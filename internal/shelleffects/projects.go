@@ -41,10 +41,9 @@ func (c *call) poetry() kind {
 			i.Leaves = "--no-root"
 		}
 		i.Writes = append(i.Writes, c.environment(i, ""))
+		c.cacheIn(i, "POETRY_CACHE_DIR", "pypoetry")
 		if p.has("no-cache") {
 			i.CacheOff = "--no-cache"
-		} else {
-			c.cacheIn(i, "POETRY_CACHE_DIR", "pypoetry")
 		}
 		return kind{install: i}
 	case "run":
@@ -103,7 +102,9 @@ func (c *call) pipenv() kind {
 		if len(p.words) == 1 && len(i.Manifests) == 0 && i.NeedsSource == "" {
 			i.convention("Pipfile", "Pipfile.lock")
 		}
-		i.Writes = append(i.Writes, c.environment(i, ""))
+		if !p.has("system") {
+			i.Writes = append(i.Writes, c.environment(i, ""))
+		}
 		return kind{install: i}
 	case "run":
 		return c.behind(c.args, 1)
@@ -128,7 +129,8 @@ func (c *call) pdm() kind {
 			i.needs("it installs the project itself", ".")
 			i.Leaves = "--no-self"
 		}
-		i.Writes = append(i.Writes, c.environment(i, ""))
+		interpreter, _ := i.Path(".pdm-python") // where it notes which Python it took
+		i.Writes = append(i.Writes, c.environment(i, ""), interpreter)
 		return kind{install: i}
 	case "config", "use", "info", "cache":
 		return kind{known: true}
