@@ -37,6 +37,9 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if reason := cacheAt(effects, e.Tool, e.Target); reason != "" {
 		return reason
 	}
+	if e.Tool == "poetry" && !rules.PoetryEnvironmentApart(e.Step, state) {
+		return rules.EnvironmentThere
+	}
 	user, _, _ := strings.Cut(state.User, ":")
 	switch {
 	case isRoot(state) && e.UID == "" && e.GID == "":

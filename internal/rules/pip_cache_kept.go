@@ -23,7 +23,7 @@ var _ = register(&Rule{
 	What:     "A `RUN` of a stage that is part of the image installs with pip, uv or poetry and leaves the downloads in the layer.",
 	Why: "The cache is part of the layer: it is pushed, pulled and stored with the image and serves nobody, since the next build of this step starts from the layer above. " +
 		"A cache mount keeps it out of the image and for the next build on the same builder.",
-	Fix: "For pip and uv of the root user of a known base image: a cache mount. `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, or where the setting `prefer` says so.",
+	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, or where the setting `prefer` says so.",
 	Not: "`PIP_NO_CACHE_DIR` with any value, also `0` and `off`, turns pip's cache off; so do `--no-cache-dir` and its short forms. A mount, a removal in the same RUN and a switched-off cache are all accepted: " +
 		"`--no-cache-dir` is not always right (with a cache mount it makes the mount inert), and nobody has to do both. Stages that do not reach the image, and installs of pip, setuptools and wheel alone, are left in peace. " +
 		"Cache mounts are not exported by the gha and registry caches: on fresh CI runners they start empty.",
@@ -104,6 +104,8 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 	switch {
 	case noCache:
 		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
+	case slices.ContainsFunc(kept, func(i shelleffects.Install) bool { return i.Tool == "poetry" }) && !PoetryEnvironmentApart(in, p.states[in]):
+		f.Advice = say("Put the virtual environment elsewhere (", code("POETRY_VIRTUALENVS_IN_PROJECT=1"), "), since poetry keeps it in its cache, and the downloads in a cache mount.")
 	case kept[0].CacheDirKnown:
 		f.Advice = say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
 	default:
@@ -289,8 +291,8 @@ func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Ins
 	var tools []string
 	for _, install := range kept {
 		switch {
-		case install.Tool == "poetry":
-			return nil, NotProven
+		case install.Tool == "poetry" && !PoetryEnvironmentApart(in, state):
+			return nil, EnvironmentThere
 		case install.Command.OtherUser:
 			return nil, OtherUser
 		case !install.CacheDirKnown || !plainPath.MatchString(install.CacheDir) || strings.Contains(install.CacheDir, ","):

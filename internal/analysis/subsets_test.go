@@ -1,0 +1,93 @@
+package analysis_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+)
+
+// TestSubsets is what an author does who accepts some of the suggestions and pushes: for every file of
+// the archives and every set of its suggestions, what is found then is what was found before, less what
+// was settled; what was offered and not taken is offered still; and taking the rest later ends where
+// taking all at once ends.
+func TestSubsets(t *testing.T) {
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, name := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[string]string{}
+			for _, f := range archive.Files {
+				if f.Name != "report" {
+					files[f.Name] = strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(string(f.Data), "␍", "\r"), "␀", "\x00"), "␄\n")
+				}
+			}
+			whole := newRepository(files).analyse(t, analysis.Request{Config: config.Defaults()})
+			for _, d := range whole.Dockerfiles {
+				acceptSubsets(t, files, d.Path)
+			}
+		})
+	}
+}
+
+// acceptSubsets accepts each set of the suggestions for one file.
+func acceptSubsets(t *testing.T, files map[string]string, dockerfile string) {
+	look := func(text string) analysis.Report {
+		changed := maps.Clone(files)
+		changed[dockerfile] = text
+		return newRepository(changed).analyse(t, analysis.Request{Config: config.Defaults(), Dockerfiles: []string{dockerfile}})
+	}
+	before := look(files[dockerfile])
+	own := slices.Clone(before.Suggestions)
+	if len(own) == 0 {
+		return
+	}
+	all := identities(look(apply(dockerfile, files[dockerfile], own)), everyFinding)
+	for _, set := range subsetsOf(len(own)) {
+		var chosen []analysis.Suggestion
+		for _, i := range set {
+			chosen = append(chosen, own[i])
+		}
+		taken := func(f analysis.Finding) bool { return f.Suggestion >= 0 && slices.Contains(set, f.Suggestion) }
+		text := apply(dockerfile, files[dockerfile], chosen)
+		after := look(text)
+		left := identities(before, func(f analysis.Finding) bool { return !taken(f) })
+		if diff := cmp.Diff(left, identities(after, everyFinding)); diff != "" {
+			t.Errorf("%s with suggestions %v finds (-want +got):\n%s", dockerfile, set, diff)
+		}
+		offered := identities(before, func(f analysis.Finding) bool { return f.Suggestion >= 0 && !taken(f) })
+		if diff := cmp.Diff(offered, identities(after, func(f analysis.Finding) bool { return f.Suggestion >= 0 })); diff != "" {
+			t.Errorf("%s with suggestions %v offers (-want +got):\n%s", dockerfile, set, diff)
+		}
+		last := look(apply(dockerfile, text, after.Suggestions))
+		if diff := cmp.Diff(all, identities(last, everyFinding)); diff != "" {
+			t.Errorf("%s with suggestions %v, and then the rest, finds (-all at once +in two steps):\n%s", dockerfile, set, diff)
+		}
+	}
+}
+
+func everyFinding(analysis.Finding) bool { return true }
+
+// identities counts the findings that count by what makes them the same ones.
+func identities(r analysis.Report, counts func(analysis.Finding) bool) map[string]int {
+	out := map[string]int{}
+	for _, f := range r.Findings {
+		if counts(f) {
+			out[identity(f)]++
+		}
+	}
+	return out
+}
