@@ -40,7 +40,7 @@ type Build struct {
 	Target     string // "" is the last stage
 	Args       map[string]string
 	Volatile   []string          // arguments that the build passes with another value each time: a commit, a run number, a date; sorted
-	Contexts   map[string]string // named contexts: a name and where its files come from, as written
+	Contexts   map[string]string // named contexts: "./" and a directory of the repository, an address as written, or UnknownContext
 	Platforms  []string          // as written; none: the builder's own
 	Cache      CacheKind
 	CacheMode  string // of the export: "min", "max"; "" where nothing is written

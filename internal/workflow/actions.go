@@ -2,12 +2,9 @@ package workflow
 
 import (
 	"maps"
-	"path"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-
-	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 // maxCombinations is the most combinations of a job's matrix that are read.
@@ -17,12 +14,13 @@ const maxCombinations = 64
 func (r *reader) actions() {
 	for _, d := range r.documents() {
 		w := &workflowReader{reader: r, document: d}
-		values := w.environment(d.root, nil)
+		needs := &scope{map[string]string{}, nil} // outputs of the jobs read so far
+		values := w.environment(d.root, needs)
 		dir := w.defaultDirectory(d.root, "")
 		for _, job := range d.members(d.get(d.root, "jobs")) {
-			w.job(job.value, values, dir)
+			w.job(job, values, needs, dir)
 		}
-		w.steps(d.get(d.get(d.root, "runs"), "steps"), values, "")
+		w.steps(d.get(d.get(d.root, "runs"), "steps"), values, "", runner{builder: builder{kind: builderUnknown}})
 		r.finish(d)
 	}
 }
@@ -47,21 +45,27 @@ func (s *scope) lookup(name string) (string, bool) {
 	return "", false
 }
 
-// variable gives what env: sets for a script.
+// variable gives what env: and earlier steps set for a script; a value may be volatileText.
 func (s *scope) variable(name string) (string, bool) {
 	value, ok := s.lookup("env." + strings.ToLower(name))
-	return value, ok && !strings.Contains(value, unknownText)
+	return value, ok && (!strings.Contains(value, unknownText) || isVolatile(value))
 }
 
-// job reads one job once for each combination of its matrix.
-func (w *workflowReader) job(job ast.Node, values *scope, dir string) {
+// job reads one job once for each combination of its matrix, and adds its outputs to needs.
+func (w *workflowReader) job(m member, values, needs *scope, dir string) {
+	job := m.value
 	container := w.get(job, "container")
 	w.image(container)
 	w.image(w.get(container, "image"))
 	w.environment(container, nil)
 	for _, combination := range w.matrix(w.get(w.get(job, "strategy"), "matrix")) {
 		all := w.environment(job, &scope{combination, values})
-		w.steps(w.get(job, "steps"), all, w.defaultDirectory(job, dir))
+		on := w.runner(job, all)
+		all = w.steps(w.get(job, "steps"), all, w.defaultDirectory(job, dir), on)
+		for _, output := range w.members(w.get(job, "outputs")) {
+			name := "needs." + strings.ToLower(m.key) + ".outputs." + strings.ToLower(output.key)
+			needs.values[name] = expand(w.text(output.value), all)
+		}
 	}
 }
 
@@ -184,23 +188,29 @@ func (w *workflowReader) flatten(name string, n ast.Node, out map[string]string,
 	}
 }
 
-// steps reads the steps of a job: where the repository is checked out, what is built.
-func (w *workflowReader) steps(n ast.Node, values *scope, dir string) {
+// steps reads the steps of a job: where the repository is checked out, what is built. It returns what
+// is known after them.
+func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner) *scope {
 	places := w.checkouts(n, values)
+	learned := &scope{map[string]string{}, values} // what steps put into the environment and their outputs
+	pruned := 0                                    // the line that emptied the builder's cache
 	for _, step := range w.items(n) {
-		known := w.environment(step, values)
+		known := w.environment(step, learned)
+		id := strings.ToLower(w.text(w.get(step, "id")))
 		if uses, ok := w.find(step, "uses"); ok {
-			w.action(step, uses, known, places)
+			w.action(step, uses, known, places, on, pruned)
+			w.outputs(step, uses, id, learned)
 		}
-		run, ok := w.scalar(w.get(step, "run"))
-		if !ok || !isPOSIX(w.text(w.get(step, "shell"))) {
+		run, ok := w.find(step, "run")
+		text, isText := w.scalar(run.value)
+		if !ok || !isText || !isPOSIX(w.text(w.get(step, "shell"))) {
 			continue
 		}
 		at := dir
 		if s, ok := w.scalar(w.get(step, "working-directory")); ok {
 			at = s.text
 		}
-		s := script{text: expand(run.text, known), line: run.line, flat: !run.block, lookup: known.variable}
+		s := script{text: expand(text.text, known), line: text.line, flat: !text.block, lookup: known.variable}
 		if at != "" {
 			var ok bool
 			s.dir, ok = resolve("", expand(at, known))
@@ -208,8 +218,14 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string) {
 		}
 		var shell shellReader
 		shell.read(s)
-		w.commands(&shell, places.repository)
+		w.commands(&shell, places.repository, on.of(known))
+		w.commandSteps(&shell, on, &pruned)
+		shell.learn(id, learned)
+		if shell.created != nil {
+			on.builder = *shell.created // the steps that follow build with it
+		}
 	}
+	return learned
 }
 
 // isPOSIX says whether a step's shell is sh or bash.
@@ -267,83 +283,6 @@ func isBelow(p, dir string) bool {
 	return dir == "" || p == dir || strings.HasPrefix(p, dir+"/")
 }
 
-// action reads a step that uses an action: docker/build-push-action builds, from version 2 on with
-// the git context where none is given (its README, "Git context"); version 1 had inputs of its own.
-func (w *workflowReader) action(step ast.Node, uses member, values *scope, places checkouts) {
-	name, version, _ := strings.Cut(w.text(uses.value), "@")
-	if isKanikoImage(name) && strings.HasPrefix(name, "docker://") {
-		w.evidence(uses.line, withKaniko)
-	}
-	if !strings.EqualFold(strings.TrimSpace(name), "docker/build-push-action") {
-		return
-	}
-	with := w.get(step, "with")
-	input := func(key string) string { return expand(strings.TrimSpace(w.text(w.get(with, key))), values) }
-	first := version == "v1" || strings.HasPrefix(version, "v1.")
-	b := buildcontext.Build{Kind: buildcontext.Local, Target: input("target"), Args: map[string]string{}}
-	location, file, arguments := input("context"), input("file"), input("build-args")
-	separator := "\n"
-	if first {
-		location, file, arguments, separator = input("path"), input("dockerfile"), input("build_args"), ","
-		if location == "" {
-			location = "."
-		}
-	}
-	if strings.Contains(location+file+b.Target, unknownText) {
-		return
-	}
-	for line := range strings.SplitSeq(arguments, separator) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.Contains(line, unknownText) {
-			b.Args[key] = value
-		}
-	}
-	ok := true
-	rest, isDefault := cutDefaultContext(location)
-	switch {
-	case location == "" || isDefault:
-		b.Kind = buildcontext.Git
-		if rest != "" {
-			if b.Context, ok = resolve("", rest); !ok {
-				return
-			}
-		}
-		if file != "" {
-			b.Dockerfile, ok = resolve(b.Context, file)
-		}
-	case !isLocalContext(location):
-		return
-	default:
-		var at string
-		if at, ok = resolve("", location); !ok {
-			return
-		}
-		if b.Context, ok = places.repository(at); !ok {
-			return
-		}
-		if file != "" {
-			if at, ok = resolve("", file); ok {
-				b.Dockerfile, ok = places.repository(at)
-			}
-		}
-	}
-	if ok {
-		w.build(uses.line, b)
-	}
-}
-
-// cutDefaultContext reads {{defaultContext}} and {{defaultContext}}:folder.
-func cutDefaultContext(location string) (folder string, ok bool) {
-	inner, ok := strings.CutPrefix(location, "{{")
-	if !ok {
-		return "", false
-	}
-	name, rest, ok := strings.Cut(inner, "}}")
-	if !ok || strings.TrimSpace(name) != "defaultContext" {
-		return "", false
-	}
-	return path.Clean(strings.TrimPrefix(strings.TrimPrefix(rest, ":"), "/")), true
-}
-
 // expand puts what is known in place of the expressions of a text, and unknownText in place of others.
 // A text that grows beyond a script's size is unknown.
 func expand(text string, values *scope) string {
@@ -363,7 +302,7 @@ func expand(text string, values *scope) string {
 	}
 }
 
-// evaluate knows names and quoted texts; anything else is unknown.
+// evaluate knows names, quoted texts, and what is another value with each run; anything else is unknown.
 func evaluate(expression string, values *scope) string {
 	name := strings.ToLower(expression)
 	if name == "github.workspace" {
@@ -374,6 +313,9 @@ func evaluate(expression string, values *scope) string {
 	}
 	if n := len(expression); n >= 2 && expression[0] == '\'' && strings.IndexByte(expression[1:], '\'') == n-2 {
 		return expression[1 : n-1]
+	}
+	if isVolatileExpression(name, values) {
+		return volatileText
 	}
 	return unknownText
 }

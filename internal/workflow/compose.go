@@ -38,7 +38,12 @@ func (r *reader) compose() {
 // composeBuild is the build of a service, as written.
 type composeBuild struct {
 	context, file, target string
-	args                  map[string]string
+	args, contexts        map[string]string
+	platforms             []string
+	from, to              []string
+	fromLine, toLine      int
+	noCache               bool
+	noCacheLine           int
 }
 
 // extend reads the build of a service over that of the service which it extends; false where that is
@@ -75,6 +80,22 @@ func (c *composeBuild) extend(d document, services, service ast.Node, depth int)
 		case "args":
 			composeArgs(d, m.value, c.args)
 			continue
+		case "additional_contexts":
+			c.contexts = map[string]string{}
+			composeContexts(d, m.value, c.contexts)
+			continue
+		case "platforms":
+			c.platforms = composeList(d, m.value)
+			continue
+		case "cache_from":
+			c.from, c.fromLine = composeList(d, m.value), m.line
+			continue
+		case "cache_to":
+			c.to, c.toLine = composeList(d, m.value), m.line
+			continue
+		case "no_cache":
+			c.noCache, c.noCacheLine = isScalar && s.text == "true", m.line
+			continue
 		default:
 			continue
 		}
@@ -103,7 +124,7 @@ func (r *reader) composeBuild(line int, c composeBuild) {
 	if !isLocalContext(c.context) {
 		return
 	}
-	b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args}
+	b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args, Platforms: c.platforms}
 	dir := path.Dir(r.file.Path)
 	if dir == "." {
 		dir = ""
@@ -117,7 +138,52 @@ func (r *reader) composeBuild(line int, c composeBuild) {
 			return
 		}
 	}
+	for name, value := range c.contexts {
+		if b.Contexts == nil {
+			b.Contexts = map[string]string{}
+		}
+		b.Contexts[name] = namedContextValue(value, dir, true)
+	}
+	cacheUse{
+		from: c.from, to: c.to, fromLine: c.fromLine, toLine: c.toLine, noCache: c.noCache, noCacheLine: c.noCacheLine,
+		inline: c.args["BUILDKIT_INLINE_CACHE"] == "1", line: line,
+	}.of(r.file.Path, &b)
 	r.build(line, b)
+}
+
+// composeList reads a list; an entry with a variable that has no default is not written down.
+func composeList(d document, n ast.Node) []string {
+	var list []string
+	for _, item := range d.items(n) {
+		text, ok := interpolate(d.text(item))
+		if !ok {
+			text = unknownText
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// composeContexts reads named contexts, a mapping or a list of NAME=value; "service:" is the image of
+// another service.
+func composeContexts(d document, n ast.Node, contexts map[string]string) {
+	set := func(name, value string) {
+		value, ok := interpolate(value)
+		if !ok || strings.HasPrefix(value, "service:") {
+			value = unknownText
+		}
+		if name != "" {
+			contexts[name] = value
+		}
+	}
+	for _, m := range d.members(n) {
+		set(m.key, d.text(m.value))
+	}
+	for _, item := range d.items(n) {
+		if name, value, ok := strings.Cut(d.text(item), "="); ok {
+			set(name, value)
+		}
+	}
 }
 
 // composeArgs reads build arguments, a mapping or a list of NAME=value; those whose value is the

@@ -33,10 +33,10 @@ var (
 		--cache-from --cache-to --call --cgroup-parent --cpu-period --cpu-quota --cpu-shares -c --cpuset-cpus
 		--cpuset-mems --file -f --iidfile --isolation --label --memory -m --memory-swap --metadata-file --network
 		--no-cache-filter --output -o --platform --progress --provenance --sbom --secret --security-opt --shm-size
-		--ssh --tag -t --target --ulimit
+		--ssh --tag -t --target --ulimit --project
 		--arch --authfile --cache-ttl --cap-add --cap-drop --cert-dir --creds --env --format --from --ignorefile
 		--jobs --logfile --manifest --os --retry --retry-delay --runtime --sign-by --volume -v`)
-	switchFlags = strings.Fields(`--check --compress --debug -D --disable-content-trust --force-rm --load --no-cache
+	switchFlags = strings.Fields(`--save --lint --check --compress --debug -D --disable-content-trust --force-rm --load --no-cache
 		--pull --push --quiet -q --rm --squash --stream
 		--all-platforms --layers --squash-all --tls-verify`)
 	// globalFlags come before the command.
@@ -50,10 +50,11 @@ func (r *shellRun) docker(program string, args []word, line int, at *shellState)
 	if !ok {
 		return
 	}
-	name := args[0].text
+	name, group := args[0].text, ""
 	args = args[1:]
 	switch name {
 	case "buildx", "image", "builder":
+		group = name
 		if args, ok = skipGlobal(args); !ok {
 			return
 		}
@@ -66,12 +67,43 @@ func (r *shellRun) docker(program string, args []word, line int, at *shellState)
 		}
 		return
 	}
-	if name != "build" && name != "b" {
+	switch name {
+	case "compose":
+		r.composeCommand(args, line)
+	case "prune", "system":
+		if name == "prune" && group != "image" || name == "system" && len(args) > 0 && args[0].text == "prune" {
+			r.prunes = append(r.prunes, line)
+		}
+	case "create", "use":
+		if group == "buildx" {
+			b := createdBuilder(name, args, line)
+			r.created = &b
+		}
+	case "context":
+		if len(args) > 0 && args[0].text == "use" {
+			r.created = &builder{kind: builderUnknown, line: line}
+		}
+	case "build", "b":
+		c, ok := r.readBuild(program, args, at)
+		c.line, c.incomplete = line, !ok
+		r.builds = append(r.builds, c)
+	}
+}
+
+// composeCommand looks at a command of docker compose: build, or up and run with --build. Flags before
+// the command take values that are not followed.
+func (r *shellRun) composeCommand(args []word, line int) {
+	at := slices.IndexFunc(args, func(w word) bool {
+		return w.literal && slices.Contains([]string{"build", "up", "run", "create"}, w.text)
+	})
+	if at < 0 {
 		return
 	}
-	if c, ok := readBuild(program, args, at); ok {
-		c.line = line
-		r.builds = append(r.builds, c)
+	flag := func(name string) bool {
+		return slices.ContainsFunc(args[at:], func(w word) bool { return w.literal && w.text == name })
+	}
+	if args[at].text == "build" || flag("--build") {
+		r.composed = append(r.composed, composed{line, args[at].text == "build" && flag("--no-cache")})
 	}
 }
 
@@ -89,8 +121,9 @@ func skipGlobal(args []word) ([]word, bool) {
 
 // readBuild reads the arguments of docker build; false where anything that decides about the
 // context, the Dockerfile or the target is not written down.
-func readBuild(program string, args []word, at *shellState) (command, bool) {
-	c := command{dir: at.dir, args: map[string]string{}, containers: program == "podman"}
+func (r *shellRun) readBuild(program string, args []word, at *shellState) (command, bool) {
+	c := command{dir: at.dir, args: map[string]string{}, containers: program == "podman", depot: program == "depot"}
+	complete := true
 	var contexts []word
 	var file *word
 	for len(args) > 0 {
@@ -119,6 +152,7 @@ func readBuild(program string, args []word, at *shellState) (command, bool) {
 		}
 		switch {
 		case slices.Contains(switchFlags, flag):
+			c.noCache = c.noCache || flag == "--no-cache" && (!hasValue || value == "true")
 			continue
 		case hasValue:
 		case slices.Contains(valueFlags, flag):
@@ -135,15 +169,26 @@ func readBuild(program string, args []word, at *shellState) (command, bool) {
 		case "--file", "-f":
 			file = &word{text: value, literal: literal}
 		case "--target":
-			if !literal {
-				return c, false
-			}
+			complete = complete && literal
 			c.target = value
 		case "--build-arg":
-			if name, value, ok := strings.Cut(value, "="); ok && literal {
-				c.args[name] = value
+			c.argument(value, literal, r)
+		case "--build-context":
+			c.namedContext(value, at)
+		case "--platform":
+			if literal {
+				c.platforms = append(c.platforms, commaList(value)...)
 			}
+		case "--cache-from":
+			c.cacheFrom = append(c.cacheFrom, value)
+		case "--cache-to":
+			c.cacheTo = append(c.cacheTo, value)
+		case "--builder":
+			c.builder = true
 		}
+	}
+	if !complete {
+		return c, false
 	}
 	if len(contexts) != 1 || !contexts[0].literal || !isLocalContext(contexts[0].text) {
 		return c, false
@@ -164,6 +209,41 @@ func readBuild(program string, args []word, at *shellState) (command, bool) {
 		}
 	}
 	return c, true
+}
+
+// argument reads a build argument: NAME=value, or NAME with the value of the environment.
+func (c *command) argument(text string, literal bool, r *shellRun) {
+	name, value, given := strings.Cut(text, "=")
+	if strings.Contains(name, unknownText) || name == "" {
+		return
+	}
+	if !given {
+		literal = false
+		if r.script.lookup != nil && !r.changed[name] {
+			value, literal = r.script.lookup(name)
+		}
+		if volatileVariables[name] || r.volatile[name] {
+			value = volatileText
+		}
+	}
+	switch {
+	case isVolatile(value):
+		c.volatile = append(c.volatile, name)
+	case literal:
+		c.args[name] = value
+	}
+}
+
+// namedContext reads a named context, NAME=directory or NAME=address.
+func (c *command) namedContext(text string, at *shellState) {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || strings.Contains(name, unknownText) {
+		return
+	}
+	if c.contexts == nil {
+		c.contexts = map[string]string{}
+	}
+	c.contexts[name] = namedContextValue(value, at.dir, at.known)
 }
 
 // isKnown says whether a path can be resolved: where the shell is, or where the path begins, is known.

@@ -22,6 +22,7 @@ func (r *reader) makefile() {
 		dir = ""
 	}
 	lines := strings.Split(strings.ReplaceAll(string(r.file.Data), "\r\n", "\n"), "\n")
+	volatile := volatileMakeVariables(lines)
 	for i := 0; i < len(lines); {
 		first := i
 		recipe := strings.HasPrefix(lines[i], "\t")
@@ -43,14 +44,51 @@ func (r *reader) makefile() {
 			continue // spares a shell parser what it has nothing to find in
 		}
 		var shell shellReader
-		shell.read(script{text: fromRecipe(text), line: first + 1, dir: dir})
-		r.commands(&shell, inRepository)
+		shell.read(script{text: fromRecipe(text, volatile), line: first + 1, dir: dir})
+		r.commands(&shell, inRepository, elsewhere)
 	}
+}
+
+// makeVariable is a line that sets a variable of make.
+var makeVariable = regexp.MustCompile(`^\s*(?:override\s+|export\s+)*([A-Za-z_][A-Za-z0-9_.-]*)\s*(\?|\+|::?:?|!)?=\s*(.*)$`)
+
+// volatileMakeVariables are the variables that are another value each time make runs, wherever they are
+// set: the commit or the time that a shell puts out.
+func volatileMakeVariables(lines []string) map[string]bool {
+	volatile := map[string]bool{}
+	seen := map[string]bool{}
+	for _, line := range lines {
+		m := makeVariable.FindStringSubmatch(line)
+		if m == nil || strings.HasPrefix(line, "\t") {
+			continue
+		}
+		value := strings.TrimSpace(m[3])
+		command, ok := strings.CutPrefix(value, "$(shell ")
+		ok = ok && closing(value[1:]) == len(value)-2 && isVolatileMakeShell(command[:len(command)-1]) ||
+			m[2] == "!" && isVolatileMakeShell(value)
+		volatile[m[1]] = ok && (!seen[m[1]] || volatile[m[1]])
+		seen[m[1]] = true
+	}
+	return volatile
+}
+
+// isVolatileMakeShell says whether what a shell puts out for make is another text each time.
+func isVolatileMakeShell(command string) bool {
+	if len(command) > maxScript || strings.Contains(strings.ReplaceAll(command, "$$", ""), "$") {
+		return false
+	}
+	file, err := parseShell(strings.ReplaceAll(command, "$$", "$"))
+	if err != nil {
+		return false
+	}
+	var shell shellReader
+	run := &shellRun{shellReader: &shell, changed: map[string]bool{}, volatile: map[string]bool{}}
+	return run.volatileOutput(file.Stmts, &shellState{}, 0)
 }
 
 // fromRecipe gives what make passes to the shell: prefixes off, $$ as $, the folder that make runs
 // in, and unknown text for every other variable and function.
-func fromRecipe(text string) string {
+func fromRecipe(text string, volatile map[string]bool) string {
 	text = strings.TrimLeft(text, "\t @-+")
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -67,11 +105,15 @@ func fromRecipe(text string) string {
 			if end < 0 {
 				return "" // make refuses it
 			}
-			switch text[i+1 : i+end] {
+			switch name := text[i+1 : i+end]; name {
 			case "CURDIR", "PWD", "shell pwd":
 				b.WriteString("${PWD}")
 			default:
-				b.WriteString(unknownText)
+				if command, isShell := strings.CutPrefix(name, "shell "); volatile[name] || isShell && isVolatileMakeShell(command) {
+					b.WriteString(volatileText)
+				} else {
+					b.WriteString(unknownText)
+				}
 				// The lines of what follows stay where they are.
 				b.WriteString(strings.Repeat("\\\n", strings.Count(text[i:i+end], "\n")))
 			}

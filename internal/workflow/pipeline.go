@@ -98,7 +98,7 @@ func (p *pipelineReader) settings(s scalar) {
 	var shell shellReader
 	for _, statement := range file.Stmts {
 		if c, ok := statement.Cmd.(*syntax.CallExpr); ok && len(c.Args) == 0 {
-			run := &shellRun{shellReader: &shell, script: script{line: s.line, flat: true}, changed: map[string]bool{}}
+			run := &shellRun{shellReader: &shell, script: script{line: s.line, flat: true}, changed: map[string]bool{}, volatile: map[string]bool{}}
 			run.call(c, nil, &shellState{})
 		}
 	}

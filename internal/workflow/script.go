@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 const (
@@ -14,6 +16,9 @@ const (
 	maxScript = 64 << 10
 	// maxScriptDepth is how deep statements may nest in one another.
 	maxScriptDepth = 50
+	// maxSubstitutions is how many command substitutions of a script are looked into; those in others
+	// count each time.
+	maxSubstitutions = 500
 )
 
 // unknownText stands for what is not written down: an expression, a variable. A word with it is not
@@ -38,18 +43,39 @@ type script struct {
 type command struct {
 	line       int
 	dir        string
+	incomplete bool   // something that decides about context, Dockerfile or target is not written down
 	context    string // relative to the workspace
 	file       string // relative to the workspace; "" without -f
 	inContext  string // podman: where the file is looked for second
 	target     string
 	args       map[string]string
+	volatile   []string
+	contexts   map[string]string // directories are relative to the workspace
+	platforms  []string
+	cacheFrom  []string
+	cacheTo    []string
+	noCache    bool
+	builder    bool // --builder names one
 	containers bool // podman: Containerfile comes before Dockerfile
+	depot      bool // Depot's client: its builders keep their cache
+
+	found buildcontext.Build // once looked at: what of it is known
 }
 
 // shellReader collects what the scripts of a file do.
 type shellReader struct {
 	builds   []command
+	composed []composed
+	prunes   []int // lines that empty the builder's cache
+	settings []setting
+	created  *builder   // that the script makes or chooses, where it does
 	evidence []Evidence // without Path
+}
+
+// composed is a command of a script that builds the services of compose files.
+type composed struct {
+	line    int
+	noCache bool
 }
 
 // read reads one script; one that is no shell shows nothing.
@@ -63,7 +89,7 @@ func (r *shellReader) readAt(s script, depth int) {
 	if err != nil {
 		return
 	}
-	run := &shellRun{shellReader: r, script: s, nested: depth, changed: map[string]bool{}}
+	run := &shellRun{shellReader: r, script: s, nested: depth, changed: map[string]bool{}, volatile: map[string]bool{}}
 	run.statements(file.Stmts, &shellState{dir: s.dir, known: !s.lost}, 0)
 }
 
@@ -77,6 +103,12 @@ type shellRun struct {
 	script  script
 	nested  int
 	changed map[string]bool // variables that the script itself sets: their value is not followed
+	// volatile are those of changed whose every value is another one with each build.
+	volatile    map[string]bool
+	conditional int    // how many statements that may not run are around
+	sink        string // the file that a block around writes to, see sinkOf
+	// substitutions is how many command substitutions were looked into.
+	substitutions int
 }
 
 // shellState is where the shell is.
@@ -98,7 +130,9 @@ func (r *shellRun) statements(list []*syntax.Stmt, at *shellState, depth int) {
 // where the script goes on, unless they may have changed it.
 func (r *shellRun) apart(list []*syntax.Stmt, at *shellState, depth int, sameShell bool) {
 	copied := *at
+	r.conditional++
 	r.statements(list, &copied, depth)
+	r.conditional--
 	if sameShell && copied != *at {
 		at.known = false
 	}
@@ -132,7 +166,12 @@ func (r *shellRun) statement(s *syntax.Stmt, at *shellState, depth int) {
 			r.apart([]*syntax.Stmt{c.Y}, at, depth, false)
 		}
 	case *syntax.Block:
+		outer := r.sink
+		if sink := sinkOf(s.Redirs); sink != "" {
+			r.sink = sink
+		}
 		r.statements(c.Stmts, at, depth)
+		r.sink = outer
 	case *syntax.Subshell:
 		r.apart(c.Stmts, at, depth, false)
 	case *syntax.TimeClause:
@@ -165,11 +204,17 @@ func (r *shellRun) assign(a *syntax.Assign, at *shellState) {
 	if a.Name == nil || a.Naked {
 		return
 	}
-	r.changed[a.Name.Value] = true
+	name, value := a.Name.Value, word{}
+	if a.Value != nil {
+		value = r.word(a.Value, at)
+	}
+	first := !r.changed[name]
+	r.changed[name] = true
+	r.volatile[name] = isVolatile(value.text) && (first && r.conditional == 0 || r.volatile[name])
 	if a.Name.Value != "DOCKER_BUILDKIT" || a.Value == nil || a.Append {
 		return
 	}
-	if w := r.word(a.Value, at); w.literal && isFalse(w.text) {
+	if value.literal && isFalse(value.text) {
 		r.found(r.line(a.Pos()), withoutDockerBuildKit)
 	}
 }
@@ -223,18 +268,26 @@ func (r *shellRun) parts(parts []syntax.WordPart, at *shellState, b *strings.Bui
 			r.parts(p.Parts, at, b, out, true)
 			out.literal = out.literal && !p.Dollar
 		case *syntax.ParamExp:
-			if value, ok := r.parameter(p, at); ok {
+			value, ok := r.parameter(p, at)
+			if ok && !isVolatile(value) {
 				b.WriteString(value)
 				continue
 			}
-			b.WriteString(unknownText)
+			if !ok {
+				value = unknownText
+			}
+			b.WriteString(value)
 			out.open = out.open || !quoted
 		case *syntax.CmdSubst:
 			if at.known && len(p.Stmts) == 1 && isPwd(p.Stmts[0]) {
 				b.WriteString(path.Join(workspace, at.dir))
 				continue
 			}
-			b.WriteString(unknownText)
+			if r.substitutions++; r.substitutions <= maxSubstitutions && r.volatileOutput(p.Stmts, at, 0) {
+				b.WriteString(volatileText)
+			} else {
+				b.WriteString(unknownText)
+			}
 			out.open = out.open || !quoted
 		default:
 			b.WriteString(unknownText)
@@ -244,22 +297,33 @@ func (r *shellRun) parts(parts []syntax.WordPart, at *shellState, b *strings.Bui
 }
 
 // parameter gives the value of the variables that are known: where the checkout is, where the shell
-// is, and what the file itself sets for the script.
+// is, and what the file itself sets for the script; volatileText for those that are another value with
+// each build.
 func (r *shellRun) parameter(p *syntax.ParamExp, at *shellState) (string, bool) {
-	if p.Param == nil || p.Excl || p.Length || p.Width || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Exp != nil || p.Names != 0 {
+	if p.Param == nil || p.Excl || p.Length || p.Width || p.Index != nil || p.Repl != nil || p.Exp != nil || p.Names != 0 {
 		return "", false
 	}
-	switch p.Param.Value {
-	case "GITHUB_WORKSPACE":
+	name := p.Param.Value
+	set := r.changed[name]
+	if volatileVariables[name] && !set || r.volatile[name] {
+		return volatileText, true
+	}
+	var value string
+	known := false
+	if !set && r.script.lookup != nil {
+		value, known = r.script.lookup(name)
+	}
+	switch {
+	case known && isVolatile(value):
+		return volatileText, true
+	case p.Slice != nil:
+		return "", false
+	case name == "GITHUB_WORKSPACE":
 		return workspace, true
-	case "PWD":
+	case name == "PWD":
 		return path.Join(workspace, at.dir), at.known
 	}
-	if r.changed[p.Param.Value] || r.script.lookup == nil {
-		return "", false
-	}
-	value, ok := r.script.lookup(p.Param.Value)
-	return value, ok && !strings.ContainsAny(value, " \t\n*?[")
+	return value, known && !strings.ContainsAny(value, " \t\n*?[")
 }
 
 func isPwd(s *syntax.Stmt) bool {
@@ -311,36 +375,26 @@ func (r *shellRun) call(c *syntax.CallExpr, redirects []*syntax.Redirect, at *sh
 				return
 			}
 		}
-	case "docker", "podman", "nerdctl":
+	case "docker", "podman", "nerdctl", "depot":
 		r.docker(path.Base(program), words[1:], line, at)
+	case "docker-compose":
+		r.composeCommand(words[1:], line)
 	case "echo":
-		if len(words) == 2 && words[1].literal && slices.ContainsFunc(redirects, toGitHubEnv) {
-			r.setting(words[1].text, line)
+		sink := sinkOf(redirects)
+		if sink == "" {
+			sink = r.sink
+		}
+		if len(words) == 2 {
+			if words[1].literal && sink == "GITHUB_ENV" {
+				r.setting(words[1].text, line)
+			}
+			r.written(words[1].text, sink)
 		}
 	case "executor":
 		if program == kanikoProgram {
 			r.found(line, withKaniko)
 		}
 	}
-}
-
-// toGitHubEnv says whether a redirection appends to the file from which GitHub sets variables for
-// the steps that follow.
-func toGitHubEnv(redirect *syntax.Redirect) bool {
-	if redirect.Op != syntax.AppOut || redirect.Word == nil {
-		return false
-	}
-	parts := redirect.Word.Parts
-	if len(parts) == 1 {
-		if q, ok := parts[0].(*syntax.DblQuoted); ok {
-			parts = q.Parts
-		}
-	}
-	if len(parts) != 1 {
-		return false
-	}
-	p, ok := parts[0].(*syntax.ParamExp)
-	return ok && p.Param != nil && p.Param.Value == "GITHUB_ENV"
 }
 
 // setting looks at a text NAME=value.

@@ -20,6 +20,8 @@ import (
 type Facts struct {
 	// Builds are the builds that are written down, in the order of the files, each once.
 	Builds []buildcontext.Build
+	// Steps are the places of workflows that build images, in the order of the files, each once.
+	Steps []Step
 	// WithoutBuildKit is the first place that builds an image with a builder that has no cache
 	// mounts: DOCKER_BUILDKIT=0, kaniko. nil where there is none.
 	WithoutBuildKit *Evidence
@@ -46,7 +48,7 @@ const maxBuilds = 1000
 // Read reads the files; exists says whether a repository path is a file. A build whose Dockerfile the
 // repository does not have is left out.
 func Read(files []*source.File, exists func(path string) bool) Facts {
-	r := &reader{exists: exists, left: maxTotalVisits}
+	r := &reader{exists: exists, left: maxTotalVisits, ci: map[int]bool{}}
 	for _, f := range files {
 		if kind := kindOf(f.Path); kind != nil {
 			r.file = f
@@ -68,7 +70,7 @@ func kindOf(p string) func(*reader) {
 	name, extension := strings.TrimSuffix(base, path.Ext(base)), path.Ext(base)
 	isYAML := extension == ".yml" || extension == ".yaml"
 	switch {
-	case isYAML && dir == ".github/workflows", isYAML && name == "action" && strings.HasPrefix(dir, ".github/"):
+	case isYAML && dir == workflowDirectory, isYAML && name == "action" && strings.HasPrefix(dir, ".github/"):
 		return (*reader).actions
 	case isYAML && (isComposeName(name, "compose") || isComposeName(name, "docker-compose")):
 		return (*reader).compose
@@ -95,15 +97,17 @@ func isComposeName(name, prefix string) bool {
 type reader struct {
 	file   *source.File
 	exists func(string) bool
-	found  []located // in the file
-	visits int       // budget of the file
-	left   int       // budget of the files behind it
+	found  []located    // in the file
+	ci     map[int]bool // builds of facts that a workflow does
+	visits int          // budget of the file
+	left   int          // budget of the files behind it
 	facts  Facts
 }
 
 // located is a build with its line.
 type located struct {
 	line int
+	ci   bool // a workflow does it
 	buildcontext.Build
 }
 
@@ -141,12 +145,10 @@ func (r *reader) evidence(line int, what string) {
 	}
 }
 
-// build notes a build that stands on a line of the file, with paths of the repository. An empty
-// Dockerfile is the default one of the context.
-func (r *reader) build(line int, b buildcontext.Build, defaults ...string) {
-	if len(r.facts.Builds)+len(r.found) >= maxBuilds {
-		return
-	}
+// build notes a build that stands on a line of the file, with paths of the repository, and returns it
+// as noted; false where the repository does not have its Dockerfile. An empty Dockerfile is the default
+// one of the context.
+func (r *reader) build(line int, b buildcontext.Build, defaults ...string) (buildcontext.Build, bool) {
 	if len(defaults) == 0 {
 		// BuildKit takes the name in small letters too.
 		defaults = []string{"Dockerfile", "dockerfile"}
@@ -160,7 +162,7 @@ func (r *reader) build(line int, b buildcontext.Build, defaults ...string) {
 		}
 	}
 	if b.Dockerfile == "" || !r.exists(b.Dockerfile) {
-		return
+		return b, false
 	}
 	if b.Context == "" {
 		b.Context = "."
@@ -168,34 +170,94 @@ func (r *reader) build(line int, b buildcontext.Build, defaults ...string) {
 	if len(b.Args) == 0 {
 		b.Args = nil
 	}
+	slices.Sort(b.Volatile)
+	b.Volatile = slices.Compact(b.Volatile)
+	for _, name := range b.Volatile {
+		delete(b.Args, name)
+	}
 	b.Origin = fmt.Sprintf("%s, line %d", r.file.Path, line)
-	same := func(o buildcontext.Build) bool {
-		return o.Dockerfile == b.Dockerfile && o.Kind == b.Kind && o.Context == b.Context && o.Target == b.Target && maps.Equal(o.Args, b.Args)
+	ci := path.Dir(r.file.Path) == workflowDirectory
+	for i := range r.facts.Builds {
+		if sameBuild(r.facts.Builds[i], b) {
+			r.ci[i] = merge(&r.facts.Builds[i], b, r.ci[i], ci)
+			return b, true
+		}
 	}
-	if !slices.ContainsFunc(r.facts.Builds, same) && !slices.ContainsFunc(r.found, func(l located) bool { return same(l.Build) }) {
-		r.found = append(r.found, located{line, b})
+	for i := range r.found {
+		if f := &r.found[i]; sameBuild(f.Build, b) {
+			f.ci = merge(&f.Build, b, f.ci, ci)
+			return b, true
+		}
 	}
+	if len(r.facts.Builds)+len(r.found) < maxBuilds {
+		r.found = append(r.found, located{line, ci, b})
+	}
+	return b, true
+}
+
+const workflowDirectory = ".github/workflows"
+
+// sameBuild says whether two builds do the same work on the same files.
+func sameBuild(a, b buildcontext.Build) bool {
+	return a.Dockerfile == b.Dockerfile && a.Kind == b.Kind && a.Context == b.Context && a.Target == b.Target &&
+		maps.Equal(a.Args, b.Args) && slices.Equal(a.Volatile, b.Volatile) && maps.Equal(a.Contexts, b.Contexts)
+}
+
+// merge adds what another place says of the same build: where its cache is kept, of which a workflow
+// knows more than another file, and its platforms. It returns whether a workflow does it.
+func merge(to *buildcontext.Build, b buildcontext.Build, wasCI, isCI bool) bool {
+	if isCI && (!wasCI || ranked(b.Cache) > ranked(to.Cache)) {
+		to.Cache, to.CacheMode, to.CacheFrom = b.Cache, b.CacheMode, b.CacheFrom
+	}
+	if len(to.Platforms) == 0 {
+		to.Platforms = b.Platforms
+	}
+	return wasCI || isCI
 }
 
 // take moves the builds found in a file to the facts, in the order of its lines.
 func (r *reader) take() {
 	slices.SortStableFunc(r.found, func(a, b located) int { return cmp.Compare(a.line, b.line) })
 	for _, f := range r.found {
+		r.ci[len(r.facts.Builds)] = f.ci
 		r.facts.Builds = append(r.facts.Builds, f.Build)
 	}
 	r.found = nil
 }
 
 // commands notes what scripts do. repository turns a path of the workspace into one of the repository.
-func (r *reader) commands(s *shellReader, repository func(string) (string, bool)) {
+func (r *reader) commands(s *shellReader, repository func(string) (string, bool), on runner) {
 	for _, e := range s.evidence {
 		r.evidence(e.Line, e.What)
 	}
-	for _, c := range s.builds {
-		b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args}
+	if s.created != nil {
+		on.builder = *s.created
+	}
+	for i := range s.builds {
+		c := &s.builds[i]
+		use := c.cacheUse(on)
+		b := buildcontext.Build{Kind: buildcontext.Local, Target: c.target, Args: c.args, Volatile: c.volatile, Platforms: c.platforms}
+		use.of(r.file.Path, &b)
+		c.found.Cache = b.Cache
+		if c.incomplete {
+			continue
+		}
 		var ok bool
 		if b.Context, ok = repository(c.context); !ok {
 			continue
+		}
+		for name, value := range c.contexts {
+			if b.Contexts == nil {
+				b.Contexts = map[string]string{}
+			}
+			if buildcontext.IsDirectory(value) {
+				at, ok := repository(strings.TrimPrefix(value, "./"))
+				value = buildcontext.UnknownContext
+				if ok {
+					value = "./" + at
+				}
+			}
+			b.Contexts[name] = value
 		}
 		if c.file != "" {
 			if b.Dockerfile, ok = repository(c.file); !ok {
@@ -205,13 +267,39 @@ func (r *reader) commands(s *shellReader, repository func(string) (string, bool)
 				b.Dockerfile = second
 			}
 		}
+		var defaults []string
 		if c.containers {
-			r.build(c.line, b, "Containerfile", "Dockerfile")
-		} else {
-			r.build(c.line, b)
+			defaults = []string{"Containerfile", "Dockerfile"}
+		}
+		if b, ok = r.build(c.line, b, defaults...); ok {
+			c.found = b
 		}
 	}
 }
+
+// cacheUse is how a command uses a cache on a runner.
+func (c *command) cacheUse(on runner) cacheUse {
+	u := cacheUse{
+		from: c.cacheFrom, to: c.cacheTo, noCache: c.noCache, noCacheLine: c.line, line: c.line,
+		builder: on.builder, hosted: on.hosted && !c.containers, inline: c.args["BUILDKIT_INLINE_CACHE"] == "1",
+	}
+	if len(c.cacheFrom) > 0 {
+		u.fromLine = c.line
+	}
+	if len(c.cacheTo) > 0 {
+		u.toLine = c.line
+	}
+	switch {
+	case c.depot:
+		u.builder = builder{builderKept, c.line}
+	case c.builder:
+		u.builder = builder{kind: builderUnknown}
+	}
+	return u
+}
+
+// elsewhere is where the commands of other files run: on a developer's machine or anywhere.
+var elsewhere = runner{builder: builder{kind: builderUnknown}}
 
 // inRepository is the identity: the workspace is the repository.
 func inRepository(p string) (string, bool) { return p, true }

@@ -12,11 +12,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
 // archives reads testdata: the files of a repository (those that Wanted does not want are only
-// there), and in the last file, "want", what they show. UPDATE=1 writes it.
+// there), and in the last file, "want", what they show; with the steps
+// where the comment says "Steps:". UPDATE=1 writes it.
 func archives(t testing.TB) map[string]*txtar.Archive {
 	t.Helper()
 	names, err := filepath.Glob("testdata/*.txtar")
@@ -49,7 +51,7 @@ func TestRead(t *testing.T) {
 					files = append(files, source.New(f.Name, f.Data))
 				}
 			}
-			got := show(Read(files, func(path string) bool { return there[path] }))
+			got := show(Read(files, func(path string) bool { return there[path] }), strings.Contains(string(a.Comment), "Steps:"))
 			if os.Getenv("UPDATE") == "1" {
 				a.Files[last].Data = []byte(got)
 				if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
@@ -64,7 +66,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func show(f Facts) string {
+// show prints facts; steps too where that is asked for.
+func show(f Facts, steps bool) string {
 	var out strings.Builder
 	for _, b := range f.Builds {
 		fmt.Fprintf(&out, "%s: %s in %s %s", b.Origin, b.Dockerfile, b.Kind, b.Context)
@@ -74,10 +77,32 @@ func show(f Facts) string {
 		for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 			fmt.Fprintf(&out, " %s=%q", name, b.Args[name])
 		}
+		for _, name := range b.Volatile {
+			fmt.Fprintf(&out, " %s=(volatile)", name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(b.Contexts)) {
+			fmt.Fprintf(&out, " --build-context %s=%s", name, b.Contexts[name])
+		}
+		if len(b.Platforms) > 0 {
+			fmt.Fprintf(&out, " on %s", strings.Join(b.Platforms, ","))
+		}
+		if b.Cache != buildcontext.CacheUnknown {
+			fmt.Fprintf(&out, ", cache %s", strings.TrimSuffix(string(b.Cache)+" "+b.CacheMode, " "))
+			if b.CacheFrom != b.Origin {
+				fmt.Fprintf(&out, " (%s)", b.CacheFrom)
+			}
+		}
 		out.WriteByte('\n')
 	}
 	if e := f.WithoutBuildKit; e != nil {
 		fmt.Fprintf(&out, "%s, line %d: without BuildKit: %s\n", e.Path, e.Line, e.What)
+	}
+	if steps {
+		for _, s := range f.Steps {
+			fmt.Fprintf(&out, "step %s:%d", s.Path, s.Line)
+			s.Path, s.Line = "", 0
+			fmt.Fprintf(&out, " %s\n", strings.TrimPrefix(fmt.Sprintf("%+v", s), "{Path: Line:0 "))
+		}
 	}
 	for _, e := range f.Errors {
 		fmt.Fprintf(&out, "%s, line %d: error: %s\n", e.Path, e.Line, e.Message)

@@ -167,9 +167,10 @@ func (d document) spent() bool { return *d.visits < 0 }
 
 // member is one key of a mapping.
 type member struct {
-	key   string
-	line  int // of the key
-	value ast.Node
+	key    string
+	line   int // of the key
+	column int // of the key, 1-based, in characters
+	value  ast.Node
 }
 
 // members gives the keys of a mapping, those of merge keys (<<) last and only where they are not
@@ -212,7 +213,7 @@ func (d document) collect(n ast.Node, depth int) []member {
 		if s, ok := v.Key.(*ast.StringNode); ok {
 			name = s.Value
 		}
-		list = append(list, member{name, t.Position.Line, v.Value})
+		list = append(list, member{name, t.Position.Line, t.Position.Column, v.Value})
 		given[name] = true
 	}
 	for _, m := range merged {

@@ -1,0 +1,96 @@
+package workflow
+
+import (
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+)
+
+// Step is a place of a GitHub workflow or composite action that builds an image, as rules about
+// workflows need it. Lines are 1-based, 0 for what is not there.
+type Step struct {
+	Path string
+	Line int    // of "uses:", or of the command
+	Uses string // the action with its version; "" for a command
+
+	Dockerfile string // that it builds first; "" where that is not written down or not in the repository
+
+	Runner string // runs-on as written, "" where it hangs on something or there is none
+	Hosted bool   // a standard runner of GitHub, new in each run
+	Buildx bool   // docker/setup-buildx-action makes the builder, without which not every cache can be exported
+	// NewBuilder says that the builder certainly starts empty where the runner does.
+	NewBuilder bool
+
+	With   int // the line of "with:"
+	Indent int // blanks before the inputs; 0 where there are none
+	// CacheFrom, CacheTo and NoCache are the lines of these inputs, or of the command with these flags.
+	// NoCache is 0 where it is false or hangs on an expression.
+	CacheFrom, CacheTo, NoCache int
+	Pruned                      int // an earlier command of the job that empties the builder's cache
+
+	Cache buildcontext.CacheKind
+}
+
+// maxSteps is the most steps that are told of all files.
+const maxSteps = 1000
+
+// step notes a place that builds an image; of one that several combinations of a matrix run the first
+// counts, with what they have in common.
+func (r *reader) step(s Step, on runner) {
+	s.Path, s.Runner, s.Hosted, s.Buildx = r.file.Path, on.labels, on.hosted, on.buildx
+	s.NewBuilder = on.action && on.builder.kind == builderNew
+	for i := range r.facts.Steps {
+		if old := &r.facts.Steps[i]; old.Path == s.Path && old.Line == s.Line {
+			old.Hosted = old.Hosted && s.Hosted
+			old.NewBuilder = old.NewBuilder && s.NewBuilder
+			if old.Runner != s.Runner {
+				old.Runner = ""
+			}
+			if old.Dockerfile == "" {
+				old.Dockerfile = s.Dockerfile
+			}
+			if ranked(s.Cache) > ranked(old.Cache) {
+				old.Cache = s.Cache
+			}
+			return
+		}
+	}
+	if len(r.facts.Steps) < maxSteps {
+		r.facts.Steps = append(r.facts.Steps, s)
+	}
+}
+
+// commandSteps notes the commands of a run step that build images; pruned is the line of the last command
+// that emptied the cache.
+func (w *workflowReader) commandSteps(s *shellReader, on runner, pruned *int) {
+	before := func(line int) int {
+		at := *pruned
+		for _, p := range s.prunes {
+			if p < line {
+				at = p
+			}
+		}
+		return at
+	}
+	for _, c := range s.composed {
+		step := Step{Line: c.line, Pruned: before(c.line)}
+		if c.noCache {
+			step.NoCache = c.line
+		}
+		w.step(step, on)
+	}
+	for _, c := range s.builds {
+		step := Step{Line: c.line, Dockerfile: c.found.Dockerfile, Cache: c.found.Cache, Pruned: before(c.line)}
+		if len(c.cacheFrom) > 0 {
+			step.CacheFrom = c.line
+		}
+		if len(c.cacheTo) > 0 {
+			step.CacheTo = c.line
+		}
+		if c.noCache {
+			step.NoCache = c.line
+		}
+		w.step(step, on)
+	}
+	for _, p := range s.prunes {
+		*pruned = p
+	}
+}
