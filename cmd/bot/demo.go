@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/hitrate-bot/hitrate/config"
@@ -25,20 +26,46 @@ type demoCommand struct {
 	Log    bool   `help:"Show the server's log."`
 }
 
-// What the demo's pull request does: it brings a Dockerfile that copies everything before the install,
-// and takes a requirement's pin away.
-var (
-	demoBefore = map[string]string{
-		"README.md":        "# app\n",
-		"app.py":           "import fastapi\n\napp = fastapi.FastAPI()\n",
-		"requirements.txt": "fastapi==0.115.0\nuvicorn==0.30.6\n",
+// demoStart is the first commit of the demo's repository.
+var demoStart = map[string]string{
+	"README.md":        "# app\n",
+	"app.py":           "import fastapi\n\napp = fastapi.FastAPI()\n",
+	"requirements.txt": "fastapi==0.115.0\nuvicorn==0.30.3\n",
+}
+
+// demoPast are the 59 commits after the first one: most of them edit the application, few its
+// requirements.
+func demoPast() []githubtest.Commit {
+	app := demoStart["app.py"]
+	pins := map[int]string{9: "0.30.4", 27: "0.30.5", 44: "0.30.6"}
+	releases := map[int]string{5: "0.1", 18: "0.2", 33: "0.3", 51: "0.4"}
+	var commits []githubtest.Commit
+	commit := func(message, path, text string) {
+		commits = append(commits, githubtest.Commit{Message: message, Edit: githubtest.Edit{Files: map[string]string{path: text}}})
 	}
-	demoAfter = map[string]string{
+	for n := 1; n < 60; n++ {
+		switch {
+		case pins[n] != "":
+			commit("Update uvicorn to "+pins[n], "requirements.txt", "fastapi==0.115.0\nuvicorn=="+pins[n]+"\n")
+		case releases[n] != "":
+			commit("Release "+releases[n], "README.md", "# app\n\nVersion "+releases[n]+"\n")
+		default:
+			app += fmt.Sprintf("\n\n@app.get(\"/items/%d\")\ndef item_%d():\n    return {\"item\": %d}\n", n, n, n)
+			commit(fmt.Sprintf("Serve item %d", n), "app.py", app)
+		}
+	}
+	return commits
+}
+
+// demoChange is what the demo's pull request does to a repository with this application: it brings a
+// Dockerfile that copies everything before the install, and takes a requirement's pin away.
+func demoChange(app []byte) map[string]string {
+	return map[string]string{
 		"Dockerfile":       "FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN pip install -r requirements.txt\nCMD [\"python\", \"app.py\"]\n",
-		"app.py":           "import fastapi\n\napp = fastapi.FastAPI(title=\"app\")\n",
+		"app.py":           strings.Replace(string(app), "FastAPI()", "FastAPI(title=\"app\")", 1),
 		"requirements.txt": "fastapi\nuvicorn==0.30.6\n",
 	}
-)
+}
 
 // demo is the whole main job on this machine: an embedded GitHub and the real server.
 type demo struct {
@@ -164,8 +191,11 @@ func (d *demo) close() error {
 
 // review opens the pull request and waits until its signed webhook has led to the review.
 func (d *demo) review(ctx context.Context) error {
-	repository, err := d.github.CreateRepository("octo-org", "app", demoBefore)
+	repository, err := d.github.CreateRepository("octo-org", "app", demoStart)
 	if err != nil {
+		return err
+	}
+	if _, err := repository.CommitAll("octocat", "main", demoPast()...); err != nil {
 		return err
 	}
 	if _, err := d.github.Install("octo-org", "app"); err != nil {
@@ -174,7 +204,11 @@ func (d *demo) review(ctx context.Context) error {
 	if err := repository.Branch("build-an-image", "main"); err != nil {
 		return err
 	}
-	if _, err := repository.Commit("build-an-image", "Build an image", githubtest.Edit{Files: demoAfter}); err != nil {
+	app, err := repository.ReadFile("main", "app.py")
+	if err != nil {
+		return err
+	}
+	if _, err := repository.Commit("build-an-image", "Build an image", githubtest.Edit{Files: demoChange(app)}); err != nil {
 		return err
 	}
 	d.pull, err = repository.OpenPullRequest(githubtest.NewPullRequest{Head: "build-an-image", Title: "Build an image"})

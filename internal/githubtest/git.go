@@ -243,16 +243,36 @@ type Edit struct {
 // signature is the author or committer of a commit.
 type signature struct{ name, email string }
 
-// commit makes a commit on top of parent ("" for a first one) and moves ref to it.
-func (d gitDir) commit(ref, parent, message string, by signature, at time.Time, e Edit) (string, error) {
+// Commit is a commit to make.
+type Commit struct {
+	Message string
+	Edit    Edit
+}
+
+// commit makes commits on top of parent ("" for a first one), each on the one before, and moves ref to
+// the last of them.
+func (d gitDir) commit(ref, parent string, by signature, at time.Time, commits ...Commit) (string, error) {
 	var in bytes.Buffer
-	fmt.Fprintf(&in, "commit %s\nmark :1\ncommitter %s <%s> %d +0000\n", ref, by.name, by.email, at.Unix())
-	writeData(&in, message)
-	if parent != "" {
-		fmt.Fprintf(&in, "from %s\n", parent)
+	for n, c := range commits {
+		fmt.Fprintf(&in, "commit %s\nmark :1\ncommitter %s <%s> %d +0000\n", ref, by.name, by.email, at.Unix())
+		writeData(&in, c.Message)
+		if parent != "" && n == 0 {
+			fmt.Fprintf(&in, "from %s\n", parent)
+		}
+		c.Edit.write(&in)
 	}
+	in.WriteString("get-mark :1\ndone\n")
+	out, err := d.run(in.Bytes(), "fast-import", "--quiet", "--force", "--done", "--date-format=raw")
+	if err != nil {
+		return "", fmt.Errorf("commit: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// write says what a commit changes, as fast-import reads it.
+func (e Edit) write(in *bytes.Buffer) {
 	for _, path := range e.Delete {
-		fmt.Fprintf(&in, "D %s\n", quotePath(path))
+		fmt.Fprintf(in, "D %s\n", quotePath(path))
 	}
 	for _, path := range sortedKeys(e.Files) {
 		content := e.Files[path]
@@ -261,18 +281,12 @@ func (d gitDir) commit(ref, parent, message string, by signature, at time.Time, 
 		case "":
 			mode = "100644"
 		case "160000":
-			fmt.Fprintf(&in, "M 160000 %s %s\n", content, quotePath(path))
+			fmt.Fprintf(in, "M 160000 %s %s\n", content, quotePath(path))
 			continue
 		}
-		fmt.Fprintf(&in, "M %s inline %s\n", mode, quotePath(path))
-		writeData(&in, content)
+		fmt.Fprintf(in, "M %s inline %s\n", mode, quotePath(path))
+		writeData(in, content)
 	}
-	in.WriteString("get-mark :1\ndone\n")
-	out, err := d.run(in.Bytes(), "fast-import", "--quiet", "--force", "--done", "--date-format=raw")
-	if err != nil {
-		return "", fmt.Errorf("commit: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 func writeData(b *bytes.Buffer, s string) {

@@ -37,7 +37,7 @@ func (s *Server) CreateRepository(owner, name string, files map[string]string) (
 		return nil, err
 	}
 	if files != nil {
-		if _, err := r.commit("main", "Initial commit", "octocat", Edit{Files: files}); err != nil {
+		if _, err := r.commit("main", "octocat", Commit{"Initial commit", Edit{Files: files}}); err != nil {
 			return nil, fmt.Errorf("create repository %s: %w", r.fullName(), err)
 		}
 	}
@@ -199,12 +199,17 @@ func (r *Repository) Commit(branch, message string, e Edit) (string, error) {
 
 // CommitAs is Commit by somebody else.
 func (r *Repository) CommitAs(login, branch, message string, e Edit) (string, error) {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	return r.commit(branch, message, login, e)
+	return r.CommitAll(login, branch, Commit{message, e})
 }
 
-func (r *Repository) commit(branch, message, login string, e Edit) (string, error) {
+// CommitAll makes commits on a branch, one on top of the other, and pushes them at once.
+func (r *Repository) CommitAll(login, branch string, commits ...Commit) (string, error) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return r.commit(branch, login, commits...)
+}
+
+func (r *Repository) commit(branch, login string, commits ...Commit) (string, error) {
 	if !validBranch(branch) {
 		return "", fmt.Errorf("commit to %q: bad name", branch)
 	}
@@ -216,7 +221,7 @@ func (r *Repository) commit(branch, message, login string, e Edit) (string, erro
 		}
 	}
 	by := r.s.account(login, "User")
-	id, err := r.git.commit("refs/heads/"+branch, before, message, by.signature(), r.s.now(), e)
+	id, err := r.git.commit("refs/heads/"+branch, before, by.signature(), r.s.now(), commits...)
 	if err != nil {
 		return "", fmt.Errorf("commit to %s of %s: %w", branch, r.fullName(), err)
 	}
@@ -253,7 +258,7 @@ func (r *Repository) Rewrite(branch, onto, message string, e Edit) (string, erro
 		return "", fmt.Errorf("rewrite %q: bad name", branch)
 	}
 	by := r.s.account("octocat", "User")
-	id, err := r.git.commit("refs/heads/"+branch, parent, message, by.signature(), r.s.now(), e)
+	id, err := r.git.commit("refs/heads/"+branch, parent, by.signature(), r.s.now(), Commit{message, e})
 	if err != nil {
 		return "", fmt.Errorf("rewrite %s: %w", branch, err)
 	}

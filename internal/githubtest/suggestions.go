@@ -160,7 +160,7 @@ func (p *PullRequest) ApplySuggestions(login string, commentIDs ...int64) (strin
 		}
 		edit.Files[path], edit.Modes[path] = applyChanges(string(data), list), e.mode
 	}
-	id, err := p.head.repo.git.commit("refs/heads/"+p.head.ref, p.head.sha, suggestionMessage(comments), by.signature(), p.s.now(), edit)
+	id, err := p.head.repo.git.commit("refs/heads/"+p.head.ref, p.head.sha, by.signature(), p.s.now(), Commit{suggestionMessage(comments), edit})
 	if err != nil {
 		return "", fmt.Errorf("apply suggestions: %w", err)
 	}
