@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/checkout"
 	"github.com/hitrate-bot/hitrate/internal/review"
@@ -105,6 +106,11 @@ func (r *localReader) Blob(ctx context.Context, object string) ([]byte, error) {
 // OrganisationFile: a checkout knows nothing of an organisation's other repositories.
 func (r *localReader) OrganisationFile(context.Context, string) (data []byte, ok bool, err error) {
 	return nil, false, nil
+}
+
+// History is not read yet.
+func (r *localReader) History(context.Context, string, int) (*analysis.History, error) {
+	return nil, errors.New("not read yet")
 }
 
 // Login is nobody: nothing of ours stands on a pull request that is not open.

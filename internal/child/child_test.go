@@ -272,12 +272,20 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
-// A request of a large repository fits under the limits of "hitrate compile", the runtime's own
-// reservations included.
+// A request of a large repository with its past, as large as package review makes it, fits under the
+// limits of "hitrate compile", the runtime's own reservations included.
 func TestLargeRequestFits(t *testing.T) {
 	req := analysis.Request{Dockerfiles: []string{}}
 	for i := range 100_000 {
-		req.Tree = append(req.Tree, buildcontext.Entry{Path: fmt.Sprintf("some/directory/of/a/repository/file-%d.py", i), Mode: "100644", Object: fmt.Sprintf("%040d", i)})
+		req.Tree = append(req.Tree, buildcontext.Entry{
+			Path: fmt.Sprintf("some/directory/of/a/repository/with/long/names/of/directories/file-%d.py", i), Mode: "100644", Object: fmt.Sprintf("%040d", i), Size: 10_000,
+		})
+	}
+	req.Base = req.Tree
+	req.History = &analysis.History{Tree: req.Tree, Commits: make([]analysis.Commit, 200)}
+	for i, e := range req.Tree[:50_000] {
+		c := &req.History.Commits[i%200]
+		c.Changes = append(c.Changes, analysis.Change{Old: e, New: e})
 	}
 	got, err := analyzer("echo-size").Analyze(t.Context(), req)
 	if err != nil || !cmp.Equal(got.Needs, []string{"100000"}) {

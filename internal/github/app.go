@@ -27,6 +27,7 @@ import (
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v60/github"
 
+	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
@@ -47,9 +48,12 @@ type Options struct {
 	AppID      int64
 	PrivateKey []byte // PEM
 	// APIURL is the address of the REST API; nothing is appended to it but a slash where it lacks one.
-	APIURL string
-	Log    *slog.Logger
-	Now    func() time.Time
+	// ServerURL is that of the pages, below which git clones.
+	APIURL, ServerURL string
+	// History reads the last commits of a branch, at most so many; nil: nothing is known of the past.
+	History func(ctx context.Context, from Clone, commits int) (*analysis.History, error)
+	Log     *slog.Logger
+	Now     func() time.Time
 	// Sleep waits, or returns the context's error before that; nil is a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// MutationGap is the least time between two writes of an installation; see DefaultMutationGap.
@@ -77,6 +81,8 @@ type scope struct {
 	// repository is an id; 0 is the repository ".github" of the installation's account, which is
 	// only read.
 	repository int64
+	// clones: for git, which is to read and nothing else.
+	clones bool
 }
 
 // installation is what all tokens of an installation share: GitHub's limits and the pace of writing.
@@ -121,7 +127,7 @@ func New(o Options) (*App, error) {
 
 // Host is GitHub as the review of one pull request sees it.
 func (a *App) Host(ref review.Ref) review.Host {
-	return &host{app: a, ref: ref, scope: scope{ref.Installation, ref.Repository}}
+	return &host{app: a, ref: ref, scope: scope{installation: ref.Installation, repository: ref.Repository}}
 }
 
 func (a *App) newClient(t http.RoundTripper) *github.Client {
@@ -166,6 +172,12 @@ func tokenOptions(s scope) *github.InstallationTokenOptions {
 		return &github.InstallationTokenOptions{
 			Repositories: []string{organisationRepository},
 			Permissions:  &github.InstallationPermissions{Contents: read, Metadata: read},
+		}
+	}
+	if s.clones {
+		return &github.InstallationTokenOptions{
+			RepositoryIDs: []int64{s.repository},
+			Permissions:   &github.InstallationPermissions{Contents: read, Metadata: read},
 		}
 	}
 	return &github.InstallationTokenOptions{

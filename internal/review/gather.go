@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ const maxBlob = 1 << 20
 type gatherer struct {
 	host    Reader
 	analyze analysis.Func
+	log     *slog.Logger
 	s       Situation
 	trees   map[string]tree // by commit
 
@@ -42,10 +44,10 @@ func (t tree) find(p string) (buildcontext.Entry, bool) {
 	return e, ok
 }
 
-func newGatherer(host Reader, analyze analysis.Func, marks Marks, ref Ref, pull PullRequest) *gatherer {
+func (r *Reviewer) newGatherer(host Reader, ref Ref, pull PullRequest) *gatherer {
 	return &gatherer{
-		host: host, analyze: analyze,
-		s:     Situation{Ref: ref, PullRequest: pull, Marks: marks},
+		host: host, analyze: r.Analyze, log: r.logger(),
+		s:     Situation{Ref: ref, PullRequest: pull, Marks: r.Marks},
 		trees: map[string]tree{}, blobs: map[string][]byte{},
 	}
 }
@@ -100,6 +102,9 @@ func (g *gatherer) reports(ctx context.Context, said []string) error {
 				request.Dockerfiles = append(request.Dockerfiles, e.Path)
 			}
 		}
+	}
+	if err := g.past(ctx, &request); err != nil {
+		return err
 	}
 	report, err := g.complete(ctx, request)
 	var hopeless hopelessError
@@ -282,6 +287,9 @@ func (g *gatherer) complete(ctx context.Context, request analysis.Request) (anal
 		report, err := g.analyze(ctx, request)
 		failed = err
 		return report, err
+	}
+	if isLarge(request) {
+		analyze = slimFirst(analyze)
 	}
 	report, err := analysis.Complete(ctx, analyze, request, func(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
 		data, err := g.blob(ctx, e)

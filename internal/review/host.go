@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
@@ -28,6 +29,9 @@ type Reader interface {
 	// OrganisationFile reads a file of the organisation's .github repository at its default branch;
 	// ok is false where there is none or it may not be read.
 	OrganisationFile(ctx context.Context, path string) (data []byte, ok bool, err error)
+	// History is the last commits of a branch, at most so many. Any error says why it cannot be had: a
+	// review goes on without it.
+	History(ctx context.Context, branch string, commits int) (*analysis.History, error)
 	Login(ctx context.Context) (string, error) // "<slug>[bot]": the author of our own comments
 
 	Reviews(ctx context.Context) ([]Posted, error)

@@ -21,7 +21,7 @@ func (r *Reviewer) Preview(ctx context.Context, reader Reader) (Preview, error) 
 	if err != nil {
 		return Preview{}, fmt.Errorf("read pull request: %w", err)
 	}
-	g := newGatherer(reader, r.Analyze, r.Marks, Ref{}, pull)
+	g := r.newGatherer(reader, Ref{}, pull)
 	if err := g.configure(ctx); err != nil {
 		return Preview{}, err
 	}

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -141,5 +142,57 @@ func TestNumbers(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A request stays within what a child takes: old commits are left out first.
+func TestPastIsBounded(t *testing.T) {
+	change := make([]analysis.Change, 1000)
+	h := &analysis.History{Tree: make([]buildcontext.Entry, 10), Commits: []analysis.Commit{{ID: "c", Changes: change}, {ID: "b", Changes: change}, {ID: "a", Changes: change}}}
+	for room, want := range map[int]int{9: -1, 10: 0, 2009: 0, 2010: 1, 6009: 2, 6010: 3} {
+		got := -1
+		if kept := fitting(h, room); kept != nil {
+			got = len(kept.Commits)
+		}
+		if got != want {
+			t.Errorf("room for %d: %d commits, want %d", room, got, want)
+		}
+	}
+	if len(h.Commits) != 3 {
+		t.Error("the history itself was cut")
+	}
+}
+
+// A large past is handed over when everything else is known.
+func TestLargePastComesLast(t *testing.T) {
+	request := analysis.Request{Base: make([]buildcontext.Entry, 15_000), History: &analysis.History{Tree: make([]buildcontext.Entry, 15_000)}}
+	if small := (analysis.Request{Base: request.Base}); !isLarge(request) || isLarge(small) {
+		t.Errorf("large: %v, small: %v", isLarge(request), isLarge(small))
+	}
+	var rounds []string
+	f := slimFirst(func(_ context.Context, req analysis.Request) (analysis.Report, error) {
+		round := fmt.Sprintf("%d texts, base %d, history %v, proofs %v", len(req.Blobs), len(req.Base), req.History != nil, !req.WithoutFixes)
+		rounds = append(rounds, round)
+		switch len(rounds) {
+		case 1:
+			return analysis.Report{Needs: []string{"a"}}, nil
+		case 3:
+			return analysis.Report{Needs: []string{"b"}}, nil
+		}
+		return analysis.Report{}, nil
+	})
+	for n := range 3 {
+		request.Blobs = map[string][]byte{}
+		for i := range n {
+			request.Blobs[fmt.Sprint(i)] = nil
+		}
+		if _, err := f(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "0 texts, base 0, history false, proofs false\n1 texts, base 0, history false, proofs false\n" +
+		"1 texts, base 15000, history true, proofs true\n2 texts, base 15000, history true, proofs true"
+	if got := strings.Join(rounds, "\n"); got != want {
+		t.Errorf("rounds:\n%s", got)
 	}
 }

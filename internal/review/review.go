@@ -46,7 +46,7 @@ func (r *Reviewer) Review(ctx context.Context, host Host, ref Ref) (Outcome, err
 	if !pull.Open {
 		return Outcome{Reason: "closed"}, nil
 	}
-	g := newGatherer(host, r.Analyze, r.Marks, ref, pull)
+	g := r.newGatherer(host, ref, pull)
 	if err := g.configure(ctx); err != nil {
 		return Outcome{}, err
 	}

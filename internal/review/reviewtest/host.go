@@ -33,7 +33,11 @@ type Host struct {
 	// Refuse says whether GitHub refuses a comment for a reason that the diff does not show.
 	Refuse func(review.Comment) bool
 
+	// NoHistory is the error of History; nil: there is one.
+	NoHistory error
+
 	mergeBase   string
+	branch      []string // the commits of the base branch, the newest last
 	commits     map[string]Files
 	blobs       map[string]string
 	next        int64
@@ -57,6 +61,7 @@ func New(base, head Files) *Host {
 	}
 	h.Pull.Base = h.commit(base)
 	h.mergeBase = h.Pull.Base
+	h.branch = []string{h.Pull.Base}
 	h.Pull.Head = h.commit(head)
 	return h
 }
@@ -107,6 +112,7 @@ func (h *Host) PushBase(files Files) {
 	after := maps.Clone(h.commits[h.Pull.Base])
 	maps.Copy(after, files)
 	h.Pull.Base = h.commit(after)
+	h.branch = append(h.branch, h.Pull.Base)
 }
 
 // Head is the tree of the head.

@@ -2,11 +2,13 @@ package reviewtest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/review"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -78,13 +80,60 @@ func (h *Host) Tree(_ context.Context, commit string) (entries []buildcontext.En
 	if !ok {
 		return nil, false, &review.GoneError{Reason: "no such commit"}
 	}
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		entries = append(entries, buildcontext.Entry{Path: path, Mode: "100644", Object: objectID(files[path]), Size: int64(len(files[path]))})
-	}
+	entries = entriesOf(files)
 	if h.Truncated {
 		entries = entries[:min(1, len(entries))]
 	}
 	return entries, h.Truncated, nil
+}
+
+func entriesOf(files Files) (entries []buildcontext.Entry) {
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		entries = append(entries, entry(path, files[path]))
+	}
+	return entries
+}
+
+func entry(path, text string) buildcontext.Entry {
+	return buildcontext.Entry{Path: path, Mode: "100644", Object: objectID(text), Size: int64(len(text))}
+}
+
+// History implements review.Host: the base branch's commits, the newest first.
+func (h *Host) History(_ context.Context, branch string, commits int) (*analysis.History, error) {
+	if err := errors.Join(h.before("History"), h.NoHistory); err != nil {
+		return nil, err
+	}
+	history := &analysis.History{Branch: branch, Tree: entriesOf(h.commits[h.branch[len(h.branch)-1]])}
+	for n := len(h.branch) - 1; n >= 0 && len(history.Commits) < commits; n-- {
+		after := h.commits[h.branch[n]]
+		var before Files
+		if n > 0 {
+			before = h.commits[h.branch[n-1]]
+		}
+		c := analysis.Commit{ID: h.branch[n]}
+		paths := maps.Clone(before)
+		if paths == nil {
+			paths = Files{}
+		}
+		maps.Copy(paths, after)
+		for _, path := range slices.Sorted(maps.Keys(paths)) {
+			var change analysis.Change
+			old, was := before[path]
+			text, is := after[path]
+			if was && is && old == text {
+				continue
+			}
+			if was {
+				change.Old = entry(path, old)
+			}
+			if is {
+				change.New = entry(path, text)
+			}
+			c.Changes = append(c.Changes, change)
+		}
+		history.Commits = append(history.Commits, c)
+	}
+	return history, nil
 }
 
 // Blob implements review.Host.
