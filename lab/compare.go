@@ -29,7 +29,7 @@ func (s Side) Keys(ctx context.Context) (*buildcache.Plan, []buildcache.Key, err
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: file, Target: s.Build.Target, Args: s.Build.Args})
+	plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: file, Target: s.Build.Target, Args: s.Build.Args, Contexts: s.Build.Contexts})
 	if err != nil {
 		return nil, nil, err
 	}

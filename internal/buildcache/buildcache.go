@@ -14,6 +14,9 @@ type Inputs struct {
 	File   *dockerfile.File
 	Target string // "" is the last stage
 	Args   map[string]string
+	// Contexts are named contexts, as buildcontext.Build has them. A stage or image of such a name is
+	// replaced by it.
+	Contexts map[string]string
 	// AllStages compiles every stage, also those that the target does not need: an error there
 	// would otherwise stay unseen.
 	AllStages bool

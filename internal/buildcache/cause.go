@@ -222,7 +222,11 @@ func differentFiles(r, old *record) string {
 	case first.was.content == first.is.content && first.was.mode != first.is.mode:
 		verb = "has another mode"
 	}
-	text := strings.TrimPrefix(f.path, "/") + " " + verb
+	text := strings.TrimPrefix(f.path, "/")
+	if first.named != "" {
+		text += " of the named context " + first.named
+	}
+	text += " " + verb
 	if n := len(list) - 1; n == 1 {
 		text += ", and one more path"
 	} else if n > 1 {
@@ -237,37 +241,56 @@ func (r *record) changesTo(is *record) []change {
 	old, new := r.contextSelections(), is.contextSelections()
 	for i := range min(len(old), len(new)) {
 		a, b := old[i], new[i]
-		if a.plain() && b.plain() {
-			was, _ := r.files.lookup(cleanKey(path.Join("/", a.path)), a.follow)
-			now, _ := is.files.lookup(cleanKey(path.Join("/", b.path)), b.follow)
-			changes(was, now, &list)
-			continue
+		of := changesIn(r.files.of(a.from), is.files.of(b.from), a.selection, b.selection)
+		for j := range of {
+			of[j].named = b.from.name
 		}
-		was, now := r.files.taken(a), is.files.taken(b)
-		for _, p := range slices.Sorted(maps.Keys(now)) {
-			switch f := was[p]; {
-			case f == nil:
-				list = append(list, change{is: now[p]})
-			case f.isDir() && now[p].isDir(): // what is in them is listed by itself
-			case f.sum() != now[p].sum():
-				list = append(list, change{was: f, is: now[p]})
-			}
+		list = append(list, of...)
+	}
+	return list
+}
+
+// changesIn lists the files in which what two selections take of two contexts differs.
+func changesIn(wasFiles, isFiles *files, a, b selection) []change {
+	var list []change
+	if a.plain() && b.plain() {
+		was, _ := wasFiles.lookup(cleanKey(path.Join("/", a.path)), a.follow)
+		now, _ := isFiles.lookup(cleanKey(path.Join("/", b.path)), b.follow)
+		changes(was, now, &list)
+		return list
+	}
+	was, now := wasFiles.taken(a), isFiles.taken(b)
+	for _, p := range slices.Sorted(maps.Keys(now)) {
+		switch f := was[p]; {
+		case f == nil:
+			list = append(list, change{is: now[p]})
+		case f.isDir() && now[p].isDir(): // what is in them is listed by itself
+		case f.sum() != now[p].sum():
+			list = append(list, change{was: f, is: now[p]})
 		}
-		for _, p := range slices.Sorted(maps.Keys(was)) {
-			if now[p] == nil {
-				list = append(list, change{was: was[p]})
-			}
+	}
+	for _, p := range slices.Sorted(maps.Keys(was)) {
+		if now[p] == nil {
+			list = append(list, change{was: was[p]})
 		}
 	}
 	return list
 }
 
-// contextSelections is what an operation takes of the build context.
-func (r *record) contextSelections() []selection {
-	var all []selection
+// contextSelection is a selection and the context that it is of.
+type contextSelection struct {
+	selection
+	from *keyNode
+}
+
+// contextSelections is what an operation takes of build contexts.
+func (r *record) contextSelections() []contextSelection {
+	var all []contextSelection
 	for _, dep := range r.node.deps {
 		if dep.node.kind == nodeContext && dep.byContents {
-			all = append(all, dep.contents...)
+			for _, s := range dep.contents {
+				all = append(all, contextSelection{s, dep.node})
+			}
 		}
 	}
 	return all
@@ -365,6 +388,9 @@ func (p *predictor) otherInput(r, old *record) string {
 		if i < len(old.deps) && !contains(p.outcome(dep.from).same, old.deps[i].from) {
 			if dep.from.node.kind == nodeImage {
 				return "the base image is " + dep.from.node.name + p.was(dep.from)
+			}
+			if dep.from.node.kind == nodeContext {
+				return "its stage begins with the named context " + dep.from.node.name + ", whose files are sent anew for each build"
 			}
 			if dep.from.made() && r.keyword() != "RUN" {
 				return "the inline document of this " + r.keyword() + " changed"

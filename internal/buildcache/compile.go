@@ -26,8 +26,8 @@ const contextName = "context"
 // Errors: *dockerfile.Error with the line for what BuildKit refuses, *dockerfile.LimitError,
 // *MissingArgError, *UnsetError, and ctx's own. It needs no network, no file system and no clock.
 //
-// The frontend is the one that hitrate is built with: "# syntax=" is not followed, and named
-// contexts are not known. The platform is linux/amd64.
+// The frontend is the one that hitrate is built with: "# syntax=" is not followed. The platform is
+// linux/amd64.
 func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -87,7 +87,7 @@ type compiler struct {
 func (c *compiler) convert(ctx context.Context, text []byte, target string, args map[string]string, allStages bool, warn linter.LintWarnFunc) (*dockerfile2llb.Result, error) {
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	local, to := llb.Local(contextName), platform
-	return dockerfile2llb.Dockerfile2LLB(ctx, text, dockerfile2llb.ConvertOpt{
+	opt := dockerfile2llb.ConvertOpt{
 		Config: dockerui.Config{
 			BuildArgs: maps.Clone(args), // BuildKit writes to it
 			Target:    target,
@@ -99,7 +99,16 @@ func (c *compiler) convert(ctx context.Context, text []byte, target string, args
 		LLBCaps:        &caps,
 		Warn:           warn,
 		AllStages:      allStages,
-	})
+	}
+	if len(c.in.Contexts) > 0 {
+		client, err := c.withContexts(target, args)
+		if err != nil {
+			return nil, err
+		}
+		opt.Client, opt.Config, opt.MainContext = client, client.Config, nil
+		opt.TargetPlatforms, opt.BuildPlatforms = nil, nil // as without a client
+	}
+	return dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
 }
 
 // withAllStages is the Dockerfile with one more stage that copies from every other, so that one

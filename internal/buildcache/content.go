@@ -37,6 +37,8 @@ const maxFollow = 255
 // times and no owners: a context has none.
 type files struct {
 	root *file
+	// named are the contexts beside the main one that are directories, by name.
+	named map[string]*files
 	// list holds every record in BuildKit's order; it is made when a wildcard or filter needs it.
 	list []fileRecord
 	// spent is the work that patterns have cost so far, in bytes of paths.
@@ -109,7 +111,25 @@ func newFiles(c *buildcontext.Context) *files {
 	for _, d := range dirs {
 		slices.SortFunc(d.children, func(a, b *file) int { return strings.Compare(a.name, b.name) })
 	}
-	return &files{root: root}
+	t := &files{root: root}
+	for name, other := range c.Named {
+		if t.named == nil {
+			t.named = map[string]*files{}
+		}
+		t.named[name] = newFiles(other)
+	}
+	return t
+}
+
+// of are the files of the context that a node stands for.
+func (t *files) of(n *keyNode) *files {
+	if n.name == "" {
+		return t
+	}
+	if named := t.named[n.name]; named != nil {
+		return named
+	}
+	return &files{root: &file{mode: modeDir}}
 }
 
 func (f *file) isDir() bool { return f.mode == modeDir }
@@ -441,7 +461,10 @@ func changes(was, is *file, list *[]change) {
 }
 
 // change is a path that is new (was is nil), gone (is is nil) or another.
-type change struct{ was, is *file }
+type change struct {
+	was, is *file
+	named   string // the named context that it is of; "" for the main one
+}
 
 func listAll(f *file, list *[]change, as func(*file) change) {
 	if f == nil {

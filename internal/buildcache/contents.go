@@ -201,19 +201,20 @@ func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, 
 		o := p.trace(from, source)
 		return layer{text: text, from: &o}, true
 	}
-	sum, err := r.files.checksum(s)
+	files := r.files.of(r.node.deps[action.SecondaryInput].node)
+	sum, err := files.checksum(s)
 	if err != nil {
 		return layer{text: text + err.Error()}, true
 	}
 	l := layer{text: text + sum}
-	top, err := r.files.lookup(cleanKey(s.path), s.follow)
+	top, err := files.lookup(cleanKey(s.path), s.follow)
 	if s.wildcard || len(s.include) > 0 || err != nil || top == nil || !top.isDir() || !a.DirCopyContents || aliased(dest, at) || below(dest, at) {
 		return l, true
 	}
 	// A directory's contents go to dest: only what it has at this path counts.
 	inside := path.Join(top.path, strings.TrimPrefix(at, dest))
 	if len(s.exclude) > 0 {
-		return l, touches(r.files.taken(s), inside)
+		return l, touches(files.taken(s), inside)
 	}
 	f := top
 	for name := range strings.SplitSeq(strings.TrimPrefix(inside[len(top.path):], "/"), "/") {

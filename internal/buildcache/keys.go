@@ -25,10 +25,15 @@ type MissingSourceError struct {
 	Path   string // of the Dockerfile
 	Lines  source.Lines
 	Source string // as a path of the context
+	Named  string // of a named context; "" for the main one
 }
 
 func (e *MissingSourceError) Error() string {
-	return fmt.Sprintf("%s:%d: the build context has no %s", e.Path, e.Lines.First, e.Source)
+	where := "the build context"
+	if e.Named != "" {
+		where = "the named context " + e.Named
+	}
+	return fmt.Sprintf("%s:%d: %s has no %s", e.Path, e.Lines.First, where, e.Source)
 }
 
 // record is one operation with the contents of one tree. Records of several trees make what a cache
@@ -62,7 +67,7 @@ func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
 		for i := range n.deps {
 			dep := &n.deps[i]
 			if dep.node.kind == nodeContext && dep.byContents {
-				sum, err := p.contents(t, n, dep)
+				sum, err := p.contents(t.of(dep.node), n, dep)
 				if err != nil {
 					return nil, err
 				}
@@ -87,7 +92,7 @@ func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
 // contents is the digest of what an operation takes of the build context.
 func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
 	fail := func(s selection, err error) error {
-		missing := &MissingSourceError{Path: p.path, Source: s.path}
+		missing := &MissingSourceError{Path: p.path, Source: s.path, Named: dep.node.name}
 		if n.step >= 0 {
 			missing.Lines = p.Steps[n.step].Lines
 		}
@@ -108,7 +113,7 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
 		sums = append(sums, sum)
 	}
 	for _, s := range dep.contents {
-		if s.wildcard && !p.sent(t, s) {
+		if s.wildcard && !p.sent(t, dep.node, s) {
 			return "", fail(s, errNotFound)
 		}
 	}
@@ -123,7 +128,7 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
 // sent says whether the directory is there that a wildcard looks into. The client sends what the
 // sources of all instructions match and no more; without a match anywhere in the directory it is
 // missing, and the copy fails.
-func (p *Plan) sent(t *files, wildcard selection) bool {
+func (p *Plan) sent(t *files, from *keyNode, wildcard selection) bool {
 	dir, _ := splitWildcards(path.Join("/", wildcard.path))
 	if dir == "/" {
 		return true
@@ -138,7 +143,7 @@ func (p *Plan) sent(t *files, wildcard selection) bool {
 	}
 	for _, n := range p.nodes {
 		for _, dep := range n.deps {
-			if dep.node.kind != nodeContext {
+			if dep.node != from {
 				continue
 			}
 			for _, s := range dep.contents {

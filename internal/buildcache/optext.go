@@ -84,6 +84,9 @@ func (t *opText) source(op *pb.SourceOp, p *pb.Platform) string {
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "local":
+		if name, named := strings.CutPrefix(rest, namedLocal); named {
+			return "context " + strconv.Quote(name)
+		}
 		t.context = true
 		return "context"
 	case "docker-image":

@@ -100,6 +100,8 @@ func (p *predictor) outcome(r *record) *outcome {
 	switch r.node.kind {
 	case nodeImage:
 		p.image(r, o)
+	case nodeContext:
+		// Not asked for by its contents, as the files that a stage begins with: sent anew each time.
 	case nodeRemote:
 		if old := p.seen.records[r.id]; old != nil && r.node.pinned {
 			o.same = append(o.same, old)

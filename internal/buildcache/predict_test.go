@@ -34,7 +34,8 @@ func checkout(archive *txtar.Archive, folder string) buildcontext.Tree {
 	return buildcontext.NewTree(entries)
 }
 
-func keysOf(t testing.TB, tree buildcontext.Tree) (*Plan, []Key, error) {
+// keysOf compiles the Dockerfile of a tree for a build with named contexts.
+func keysOf(t testing.TB, tree buildcontext.Tree, contexts map[string]string) (*Plan, []Key, error) {
 	t.Helper()
 	read := func(p string) ([]byte, error) {
 		e, _ := tree.Lookup(p)
@@ -44,11 +45,11 @@ func keysOf(t testing.TB, tree buildcontext.Tree) (*Plan, []Key, error) {
 	if !found {
 		t.Fatal("no Dockerfile")
 	}
-	plan, err := Compile(t.Context(), Inputs{File: parse(t, e.Object)})
+	plan, err := Compile(t.Context(), Inputs{File: parse(t, e.Object), Contexts: contexts})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := buildcontext.Open(tree, buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local}, read)
+	c, err := buildcontext.Open(tree, buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local, Contexts: contexts}, read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +57,22 @@ func keysOf(t testing.TB, tree buildcontext.Tree) (*Plan, []Key, error) {
 	return plan, keys, err
 }
 
+// contexts reads the named contexts of an archive, NAME=VALUE lines.
+func contexts(archive *txtar.Archive) map[string]string {
+	all := map[string]string{}
+	for _, f := range archive.Files {
+		if f.Name == "contexts" {
+			for line := range strings.Lines(string(f.Data)) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				all[name] = value
+			}
+		}
+	}
+	return all
+}
+
 // TestPredict predicts the build of the folder "after" with a cache that holds the build of "before"
-// (and then that of "between", where there is one). UPDATE=1 writes what came out into "want". What
+// (and then that of "between", where there is one), with named "contexts". UPDATE=1 writes what came out into "want". What
 // the real daemon does with such changes is compared in the module lab.
 func TestPredict(t *testing.T) {
 	files, err := filepath.Glob("testdata/predict/*.txtar")
@@ -76,14 +91,14 @@ func TestPredict(t *testing.T) {
 				if len(tree.Entries) == 0 {
 					continue
 				}
-				_, keys, err := keysOf(t, tree)
+				_, keys, err := keysOf(t, tree, contexts(archive))
 				if err != nil {
 					t.Fatal(err)
 				}
 				seen.Add(keys)
 			}
 			got := ""
-			plan, keys, err := keysOf(t, checkout(archive, "after"))
+			plan, keys, err := keysOf(t, checkout(archive, "after"), contexts(archive))
 			if err != nil {
 				got = err.Error() + "\n"
 			}
@@ -108,7 +123,7 @@ func TestPredict(t *testing.T) {
 
 func TestMissingSource(t *testing.T) {
 	tree := buildcontext.NewTree([]buildcontext.Entry{{Path: "Dockerfile", Mode: buildcontext.ModeFile, Object: "FROM a\nRUN x\nCOPY b c /d/\n"}, {Path: "b"}})
-	_, _, err := keysOf(t, tree)
+	_, _, err := keysOf(t, tree, nil)
 	want := &MissingSourceError{Path: "Dockerfile", Lines: source.Lines{First: 3, Last: 3}, Source: "/c"}
 	var got *MissingSourceError
 	if !errors.As(err, &got) || *got != *want {

@@ -28,7 +28,7 @@ type keyNode struct {
 
 	file *pb.FileOp // of a COPY, ADD or WORKDIR
 
-	name   string        // of an image or remote source, for people
+	name   string        // of an image, remote source or named context, for people
 	image  imageIdentity // of an image
 	pinned bool          // a remote source that names what it must contain
 }
@@ -105,6 +105,10 @@ func (n *keyNode) source(op *pb.SourceOp, p *pb.Platform) {
 	case "local":
 		n.kind = nodeContext
 		n.op = "context " + rest
+		n.name, _ = strings.CutPrefix(rest, namedLocal)
+		if rest == contextName {
+			n.name = ""
+		}
 	case "docker-image":
 		n.kind = nodeImage
 		n.image = newImageIdentity(rest, p)
@@ -124,6 +128,9 @@ func (n *keyNode) source(op *pb.SourceOp, p *pb.Platform) {
 		n.pinned = op.Attrs[pb.AttrHTTPChecksum] != "" || gitCommit.MatchString(op.Identifier) || op.Attrs[pb.AttrGitChecksum] != ""
 		if url := op.Attrs[pb.AttrFullRemoteURL]; url != "" {
 			n.name = url
+		}
+		if name, unknown := strings.CutPrefix(op.Identifier, unknownSource); unknown {
+			n.name = "the named context " + name
 		}
 	}
 }

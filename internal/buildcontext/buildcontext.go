@@ -58,6 +58,9 @@ type Context struct {
 	// EmptyDirs are the directories that BuildKit sees though the ignore file leaves out every file
 	// in them: it names the files and not the directory. Sorted.
 	EmptyDirs []string
+	// Named are the named contexts that are directories of the repository, by name. Each is a context of
+	// its own, with the ignore file that it has at its root.
+	Named map[string]*Context
 
 	ignore *ignore
 }
@@ -76,30 +79,42 @@ func IgnoreCandidates(b Build) []string {
 // comes back wrapped. An ignore file that BuildKit refuses is an *IgnoreError.
 func Open(tree Tree, b Build, read func(path string) ([]byte, error)) (*Context, error) {
 	c := &Context{Build: b, All: tree.sub(clean(b.Context))}
+	if err := c.ignoring(tree, IgnoreCandidates(b), read); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Named, err = openNamed(tree, b, read); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// ignoring applies the first ignore file of some candidates that is there.
+func (c *Context) ignoring(tree Tree, candidates []string, read func(path string) ([]byte, error)) error {
 	c.Tree = c.All
-	for _, candidate := range IgnoreCandidates(b) {
+	for _, candidate := range candidates {
 		if _, found := tree.Lookup(candidate); !found {
 			continue
 		}
 		real, followed := tree.resolve(candidate)
 		if !followed {
-			return nil, &IgnoreError{Path: candidate, Message: "a symbolic link whose target is not known"}
+			return &IgnoreError{Path: candidate, Message: "a symbolic link whose target is not known"}
 		}
 		if _, found := tree.Lookup(real); !found {
 			continue // a link that leads nowhere is no ignore file to BuildKit either
 		}
 		text, err := read(real)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", candidate, err)
+			return fmt.Errorf("read %s: %w", candidate, err)
 		}
 		c.IgnoreFile = candidate
 		if c.ignore, err = parseIgnore(candidate, text); err != nil {
-			return nil, err
+			return err
 		}
 		c.Tree, c.EmptyDirs, err = c.ignore.filter(c.All)
-		return c, err
+		return err
 	}
-	return c, nil
+	return nil
 }
 
 // Ignored says whether the ignore file leaves out a path relative to the context directory, also

@@ -42,9 +42,11 @@ type prover struct {
 type build struct {
 	target string
 	args   map[string]string
-	plan   *buildcache.Plan
-	states map[*dockerfile.Instruction]dockerfile.State
-	copies map[*dockerfile.Instruction]readCopy
+	// contexts are the named ones.
+	contexts map[string]string
+	plan     *buildcache.Plan
+	states   map[*dockerfile.Instruction]dockerfile.State
+	copies   map[*dockerfile.Instruction]readCopy
 }
 
 // identity is what makes two findings the same one, wherever they stand.
@@ -124,19 +126,19 @@ func (p *prover) result(groups []*group) Result {
 
 // compileBefore compiles the file as it is, for each different target and arguments.
 func (p *prover) compileBefore(ctx context.Context) Reason {
-	type key struct{ target, args string }
+	type key struct{ target, args, contexts string }
 	seen := map[key]bool{}
 	known := p.in.Builds
 	if len(known) == 0 {
 		known = append(known, p.in.Context.Build)
 	}
 	for _, b := range known {
-		k := key{b.Target, argsKey(b.Args)}
+		k := key{b.Target, argsKey(b.Args), argsKey(b.Contexts)}
 		if seen[k] || len(p.builds) == maxBuilds {
 			continue
 		}
 		seen[k] = true
-		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: p.in.File, Target: b.Target, Args: b.Args, AllStages: true})
+		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: p.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
 		if err != nil {
 			continue // a target that is gone, an argument that is missing: nobody builds it like this
 		}
@@ -144,7 +146,7 @@ func (p *prover) compileBefore(ctx context.Context) Reason {
 		if err != nil {
 			continue
 		}
-		p.builds = append(p.builds, build{target: b.Target, args: b.Args, plan: plan, states: states, copies: map[*dockerfile.Instruction]readCopy{}})
+		p.builds = append(p.builds, build{target: b.Target, args: b.Args, contexts: b.Contexts, plan: plan, states: states, copies: map[*dockerfile.Instruction]readCopy{}})
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -308,7 +310,7 @@ func (p *prover) check(ctx context.Context, groups []*group) Reason {
 		return reason
 	}
 	for _, b := range p.builds {
-		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: after, Target: b.target, Args: b.args, AllStages: true})
+		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: after, Target: b.target, Args: b.args, Contexts: b.contexts, AllStages: true})
 		if err != nil {
 			return rules.DoesNotCompile
 		}
