@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	maxNodes = 30 // of a diagram: more cannot be read
-	maxLabel = 40 // characters of a stage's name in it
+	maxNodes  = 30 // of a diagram: more cannot be read
+	maxLabel  = 40 // characters of a stage's name in it
+	maxAcross = 5  // stages from left to right: a longer way goes down
 )
 
 // stateColours are GitHub's own for good, attention and danger; the text is dark in dark mode too.
@@ -31,7 +32,11 @@ func diagram(p analysis.Plan) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("graph LR\n")
+	if longestWay(p.Stages) <= maxAcross {
+		b.WriteString("graph LR\n")
+	} else {
+		b.WriteString("graph TD\n")
+	}
 	used := map[buildcache.State]bool{}
 	for n, s := range p.Stages {
 		if s.State == "" {
@@ -42,7 +47,7 @@ func diagram(p analysis.Plan) string {
 	}
 	for n, s := range p.Stages {
 		for _, from := range s.From {
-			if from >= 0 && from < len(p.Stages) && from != n {
+			if from >= 0 && from < n {
 				_, _ = fmt.Fprintf(&b, "  s%d --> s%d\n", from, n)
 			}
 		}
@@ -53,6 +58,22 @@ func diagram(p analysis.Plan) string {
 		}
 	}
 	return fence("mermaid", strings.TrimSuffix(b.String(), "\n"))
+}
+
+// longestWay is the most stages that stand on each other. A stage uses those above it only.
+func longestWay(stages []analysis.Stage) int {
+	longest := 0
+	ways := make([]int, len(stages))
+	for n, s := range stages {
+		ways[n] = 1
+		for _, from := range s.From {
+			if from >= 0 && from < n {
+				ways[n] = max(ways[n], ways[from]+1)
+			}
+		}
+		longest = max(longest, ways[n])
+	}
+	return longest
 }
 
 // mermaidText writes text of the pull request inside a quoted label: all but letters, digits and a few

@@ -41,6 +41,11 @@ func TestDiagramIsBounded(t *testing.T) {
 			t.Errorf("%d stages: %q", stages, got)
 		}
 	}
+	for stages, direction := range map[int]string{maxAcross: "LR", maxAcross + 1: "TD"} {
+		if got := diagram(manyStages(stages, 1, "RUN true")); !strings.Contains(got, "graph "+direction) {
+			t.Errorf("a way of %d stages: %s", stages, got)
+		}
+	}
 	unknown := manyStages(2, 1, "RUN true")
 	unknown.Stages[1].State = ""
 	if got := diagram(unknown); got != "" {

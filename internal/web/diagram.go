@@ -51,7 +51,7 @@ func parseDiagram(lines []string) (d diagram, ok bool) {
 			d.arrows = append(d.arrows, [2]int{from, to})
 			continue
 		}
-		if n > 0 && !strings.HasPrefix(strings.TrimSpace(line), "classDef ") || n == 0 && line != "graph LR" {
+		if n > 0 && !strings.HasPrefix(strings.TrimSpace(line), "classDef ") || n == 0 && line != "graph LR" && line != "graph TD" {
 			return diagram{}, false
 		}
 	}
@@ -92,7 +92,7 @@ func (d diagram) svg() string {
 		x += width + gapAcross
 	}
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, `<svg class="diagram" width="%d" height="%d">`, x-gapAcross+1, height)
+	_, _ = fmt.Fprintf(&b, `<svg class="diagram" width="%d" viewBox="0 0 %d %d">`, x-gapAcross+1, x-gapAcross+1, height)
 	for _, a := range d.arrows {
 		from, to := d.nodes[a[0]], d.nodes[a[1]]
 		x1, y1, x2, y2 := from.x+from.width, from.y+nodeHeight/2, to.x, to.y+nodeHeight/2

@@ -24,6 +24,7 @@ var policy = func() *bluemonday.Policy {
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(suggestion|added|removed|head)$`)).OnElements("div", "span", "pre")
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(diagram|arrow|cached|maybe|rebuilt)$`)).OnElements("svg", "rect", "path")
 	p.AllowAttrs("x", "y", "width", "height", "rx").Matching(bluemonday.Integer).OnElements("svg", "rect", "text")
+	p.AllowAttrs("viewBox").Matching(regexp.MustCompile(`^[0-9 ]+$`)).OnElements("svg")
 	p.AllowAttrs("d").Matching(regexp.MustCompile(`^[MCml0-9 -]+$`)).OnElements("path")
 	return p
 }()

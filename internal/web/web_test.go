@@ -67,7 +67,7 @@ func TestDiagramIsDrawn(t *testing.T) {
 	}
 	got := block("graph LR\n  s0[\"build · rebuilt\"]:::rebuilt\n  s1[\"#60;b#62; · cached\"]:::cached\n  s0 --> s1\n  classDef cached fill:#dafbe1")
 	for _, want := range []string{
-		`<svg class="diagram" width="`, `<rect class="rebuilt" x="1" y="1" width="144" height="32" rx="5">`, `>build · rebuilt</text>`,
+		`<svg class="diagram" width="`, `viewbox="0 0 `, `<rect class="rebuilt" x="1" y="1" width="144" height="32" rx="5">`, `>build · rebuilt</text>`,
 		`>&lt;b&gt; · cached</text>`, `<path class="arrow" d="M145 17 C167 17 `,
 	} {
 		if !strings.Contains(got, want) {
