@@ -164,8 +164,11 @@ func (d *decision) numbers(i *item, edit string) string {
 	default:
 		subject = linesName(c.step.Lines)
 	}
-	sentence := fmt.Sprintf("Of the last %d commits on %s, %s would have re-run %s with this Dockerfile",
-		e.Commits, codeSpan(e.Branch), amount(c.now, e.Commits), subject)
+	commits := fmt.Sprintf("the last %d commits on %s", e.Commits, codeSpan(e.Branch))
+	if e.LeftOut > 0 {
+		commits = fmt.Sprintf("the %d among the last %d commits on %s that can be built", e.Commits, e.Commits+e.LeftOut, codeSpan(e.Branch))
+	}
+	sentence := fmt.Sprintf("Of %s, %s would have re-run %s with this Dockerfile", commits, amount(c.now, e.Commits), subject)
 	if c.with != nil {
 		sentence += fmt.Sprintf("; with %s, %s", edit, amount(*c.with, e.Commits))
 	}
@@ -196,7 +199,15 @@ func (d *decision) settledNumbers(i markItem) (text string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	return fmt.Sprintf("%s of the last %d commits", amount(plan.History.Steps[at], plan.History.Commits), plan.History.Commits), true
+	return amount(plan.History.Steps[at], plan.History.Commits) + " of " + commitsOf(plan.History), true
+}
+
+// commitsOf names the commits that were counted.
+func commitsOf(e *analysis.Evidence) string {
+	if e.LeftOut > 0 {
+		return fmt.Sprintf("%d commits", e.Commits) // not all of the last ones
+	}
+	return fmt.Sprintf("the last %d commits", e.Commits)
 }
 
 // headline is the title of a check run where the steps that a finding is about were counted: "pip install

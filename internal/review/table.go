@@ -49,7 +49,7 @@ func (d *decision) buildBlocks(paths []string, diagrams, open bool) []block {
 				t.summary += " (" + buildName(p) + ")"
 			}
 			if hasNumbers(p) {
-				t.summary += fmt.Sprintf(", and how many of the last %d commits would have re-run them", p.History.Commits)
+				t.summary += ", and how many of " + commitsOf(p.History) + " would have re-run them"
 			} else {
 				t.summary += ", and what this pull request does to them"
 			}
@@ -169,9 +169,9 @@ func (d *decision) foot(p analysis.Plan, numbers bool) string {
 	}
 	switch {
 	case e.LeftOut == 1:
-		foot += " One more commit is left out: it lacks files that this Dockerfile copies."
+		foot += " One more commit is left out: it lacks files that this Dockerfile needs."
 	case e.LeftOut > 1:
-		foot += fmt.Sprintf(" %d more commits are left out: they lack files that this Dockerfile copies.", e.LeftOut)
+		foot += fmt.Sprintf(" %d more commits are left out: they lack files that this Dockerfile needs.", e.LeftOut)
 	}
 	return foot
 }
