@@ -23,6 +23,9 @@ import (
 //     fails), nor is a script that could;
 //   - nothing was put there before, and nothing later needs what the layer had there.
 func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
+	if e.Tool == "apt" {
+		return s.addIndexMount(e)
+	}
 	run, state, effects := e.Step.Run(), s.states[e.Step], s.effects(e.Step)
 	switch {
 	case run == nil || effects.Unread:
@@ -113,6 +116,42 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 }
 
 var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
+
+// removeFlag proves that a command may use its cache again: the flag is what keeps it from that, and
+// nothing else does; its cache lies in a cache mount of the RUN, which its user may write to; and no
+// other command of the RUN touches that cache. What the command installs is the same either way.
+func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
+	run, state, effects := e.Step.Run(), s.states[e.Step], s.effects(e.Step)
+	if run == nil || effects.Unread {
+		return rules.ScriptUnread
+	}
+	if run.Exec != nil {
+		return rules.ScriptForm
+	}
+	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == e.Command })
+	if at < 0 {
+		return rules.NotProven
+	}
+	install := effects.Installs[at]
+	switch {
+	case install.CacheOff != noCacheFlags[install.Tool]:
+		return rules.CacheOff
+	case !install.CacheDirKnown || install.Command.OtherUser:
+		return rules.CacheElsewhere
+	case usesCache(effects, run, install.Tool, install.CacheDir):
+		return rules.CacheUsed
+	}
+	for _, m := range run.Mounts {
+		if m.Type != instructions.MountTypeCache || m.ReadOnly || !shelleffects.Covers(path.Clean("/"+m.Target), install.CacheDir) {
+			continue
+		}
+		if !isRoot(state) {
+			return rules.OtherUser
+		}
+		return ""
+	}
+	return rules.CacheElsewhere
+}
 
 // cacheAt says why the tool's cache is not at a directory; "" where it is.
 func cacheAt(e shelleffects.Effects, tool, dir string) Reason {

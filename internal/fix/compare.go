@@ -32,9 +32,14 @@ type rewrite struct {
 	flags   []rules.AddFlag
 	updates []rules.MergeUpdate // that come in
 	loses   bool                // its index update goes elsewhere; the rest stays
+	removes bool                // apt's index is taken away at its end
+	merged  *dockerfile.Instruction
+	dropped []rules.RemoveFlag
 }
 
-func (r rewrite) text() bool { return len(r.flags) > 0 || len(r.updates) > 0 || r.loses }
+func (r rewrite) text() bool {
+	return len(r.flags) > 0 || len(r.updates) > 0 || r.loses || r.removes || r.merged != nil || len(r.dropped) > 0
+}
 
 // newComparison works out the edited file's instructions from the effects of units.
 func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
@@ -61,6 +66,13 @@ func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 				of(e.Step).mounts = append(of(e.Step).mounts, e)
 			case rules.AddFlag:
 				of(e.Step).flags = append(of(e.Step).flags, e)
+			case rules.RemoveLists:
+				of(e.Step).removes = true
+			case rules.MergeRuns:
+				gone[e.Second] = true
+				of(e.First).merged = e.Second
+			case rules.RemoveFlag:
+				of(e.Step).dropped = append(of(e.Step).dropped, e)
 			case rules.MergeUpdate:
 				if onlyUpdates(e.Update) {
 					gone[e.Update] = true
@@ -68,7 +80,10 @@ func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 					of(e.Update).loses = true
 				}
 				for _, into := range e.Into {
-					of(into).updates = append(of(into).updates, e)
+					// Two findings may wish for the same.
+					if !slices.ContainsFunc(of(into).updates, func(o rules.MergeUpdate) bool { return o.Update == e.Update }) {
+						of(into).updates = append(of(into).updates, e)
+					}
 				}
 			}
 		}

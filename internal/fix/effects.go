@@ -52,6 +52,12 @@ func (s scene) check(u *unit, e rules.Effect) Reason {
 		return s.inStage(e.Step).or(func() Reason { return s.addFlag(u, e) })
 	case rules.MergeUpdate:
 		return s.inStage(append([]*dockerfile.Instruction{e.Update}, e.Into...)...).or(func() Reason { return s.mergeUpdate(u, e) })
+	case rules.RemoveLists:
+		return s.inStage(e.Step).or(func() Reason { return s.removeLists(u, e) })
+	case rules.MergeRuns:
+		return s.inStage(e.First, e.Second).or(func() Reason { return s.mergeRuns(u, e) })
+	case rules.RemoveFlag:
+		return s.inStage(e.Step).or(func() Reason { return s.removeFlag(u, e) })
 	}
 	return rules.NotProven
 }

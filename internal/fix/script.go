@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -21,12 +22,30 @@ func sameScript(x *expected) bool {
 	if was == nil || now == nil || was.Err != nil || now.Err != nil || was.Exec != nil || now.Exec != nil || was.Heredoc != now.Heredoc {
 		return false
 	}
-	type wanted struct {
-		*dockerfile.Command
-		flag  string
-		moved bool // from another RUN: it may stand in another directory, under more exports
+	want := wantedCommands(x)
+	commands := now.Commands
+	if x.removes {
+		n := len(commands) - 1
+		if n < 0 || !isListsRemoval(commands[n]) {
+			return false
+		}
+		commands = commands[:n]
 	}
+	return slices.EqualFunc(want, commands, sameCommand)
+}
+
+// wanted is a command that the edited script has to have.
+type wanted struct {
+	*dockerfile.Command
+	flag    string // it has more
+	dropped string // it has no more
+	moved   bool   // from another RUN: it may stand in another directory, under more exports
+}
+
+// wantedCommands are those of the original with the declared changes, but for the removal at the end.
+func wantedCommands(x *expected) []wanted {
 	var want []wanted
+	was := x.was.Run()
 	effects := shelleffects.Of(was, dockerfile.State{})
 	first := firstPackages(effects)
 	for _, cmd := range was.Commands {
@@ -48,24 +67,54 @@ func sameScript(x *expected) bool {
 				w.flag = f.Flag
 			}
 		}
+		for _, f := range x.dropped {
+			if f.Command == cmd {
+				w.dropped = f.Flag
+			}
+		}
 		want = append(want, w)
 	}
-	return slices.EqualFunc(want, now.Commands, func(w wanted, c *dockerfile.Command) bool {
-		words := c.Words
-		if w.flag != "" {
-			at := slices.IndexFunc(words, func(o dockerfile.Word) bool { return o.Literal && o.Value == w.flag })
-			if at < 1 || !words[at-1].Literal || !slices.Contains(verbs, words[at-1].Value) {
-				return false
-			}
-			words = slices.Delete(slices.Clone(words), at, at+1)
+	if x.merged != nil {
+		for _, cmd := range x.merged.Run().Commands {
+			want = append(want, wanted{Command: cmd})
 		}
-		return sameWords(w.Words, words) && sameWords(w.Prefix, c.Prefix) && sameAssigns(w.Assigns, c.Assigns, w.moved) &&
-			slices.EqualFunc(w.Redirects, c.Redirects, func(a, b dockerfile.Redirect) bool {
-				return a.FD == b.FD && a.Op == b.Op && a.Target.Value == b.Target.Value
-			}) &&
-			w.Straight == c.Straight && w.Always == c.Always && w.Checked == c.Checked && w.OtherUser == c.OtherUser && w.Pipe == c.Pipe &&
-			w.Nested == c.Nested && (w.moved || w.Dir == c.Dir && w.DirKnown == c.DirKnown)
-	})
+	}
+	return want
+}
+
+// isListsRemoval says whether a command takes apt's index away, whenever everything before it
+// succeeded and with nobody passing over its failure.
+func isListsRemoval(c *dockerfile.Command) bool {
+	text := ""
+	for _, w := range c.Words {
+		text += " " + w.Value
+	}
+	return text[1:] == rules.AptListsRemoval && c.Always && c.Checked && c.Nested == 0 && c.Pipe.Len == 0 && len(c.Redirects) == 0 &&
+		(len(c.Prefix) == 0 || len(c.Prefix) == 1 && c.Prefix[0].Value == "sudo")
+}
+
+func sameCommand(w wanted, c *dockerfile.Command) bool {
+	words, old := c.Words, w.Words
+	if w.flag != "" {
+		at := slices.IndexFunc(words, func(o dockerfile.Word) bool { return o.Literal && o.Value == w.flag })
+		if at < 1 || !words[at-1].Literal || !slices.Contains(verbs, words[at-1].Value) {
+			return false
+		}
+		words = slices.Delete(slices.Clone(words), at, at+1)
+	}
+	if w.dropped != "" {
+		at := slices.IndexFunc(old, func(o dockerfile.Word) bool { return o.Literal && o.Value == w.dropped })
+		if at < 1 {
+			return false
+		}
+		old = slices.Delete(slices.Clone(old), at, at+1)
+	}
+	return sameWords(old, words) && sameWords(w.Prefix, c.Prefix) && sameAssigns(w.Assigns, c.Assigns, w.moved) &&
+		slices.EqualFunc(w.Redirects, c.Redirects, func(a, b dockerfile.Redirect) bool {
+			return a.FD == b.FD && a.Op == b.Op && a.Target.Value == b.Target.Value
+		}) &&
+		w.Straight == c.Straight && w.Always == c.Always && w.Checked == c.Checked && w.OtherUser == c.OtherUser && w.Pipe == c.Pipe &&
+		w.Nested == c.Nested && (w.moved || w.Dir == c.Dir && w.DirKnown == c.DirKnown)
 }
 
 // sameAssigns compares what two commands' environments have more. With more, the second may have
@@ -146,10 +195,11 @@ func sameMounts(was, now *dockerfile.Run, added []rules.AddCacheMount) bool {
 	}
 	for _, m := range left {
 		declared := slices.ContainsFunc(added, func(a rules.AddCacheMount) bool {
-			return m.Target == a.Target && owner(m.UID) == a.UID && owner(m.GID) == a.GID
+			return m.Target == a.Target && owner(m.UID) == a.UID && owner(m.GID) == a.GID &&
+				cmp.Or(string(m.CacheSharing), string(instructions.MountSharingShared)) == cmp.Or(a.Sharing, string(instructions.MountSharingShared))
 		})
 		if !declared || m.Type != instructions.MountTypeCache || m.From != "" || m.Source != "" || m.ReadOnly ||
-			m.Mode != nil || (m.CacheID != "" && m.CacheID != m.Target) || (m.CacheSharing != "" && m.CacheSharing != instructions.MountSharingShared) {
+			m.Mode != nil || (m.CacheID != "" && m.CacheID != m.Target) {
 			return false
 		}
 	}

@@ -81,12 +81,14 @@ type AddCopy struct {
 // MoveStep moves an instruction below another one of its stage, unchanged.
 type MoveStep struct{ Step, Below *dockerfile.Instruction }
 
-// AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user.
+// AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user; for apt, for what it
+// keeps of its archives and indexes.
 type AddCacheMount struct {
 	Step     *dockerfile.Instruction
 	Tool     string
 	Target   string
 	UID, GID string // "" for root
+	Sharing  string // "" for the default, shared
 }
 
 // AddFlag adds a flag that keeps a command from writing its cache.
@@ -103,8 +105,25 @@ type MergeUpdate struct {
 	Into   []*dockerfile.Instruction
 }
 
+// RemoveLists takes apt's package index away at the end of a RUN: the command AptListsRemoval, once
+// everything before it succeeded.
+type RemoveLists struct{ Step *dockerfile.Instruction }
+
+// MergeRuns puts the script of Second, the RUN right below First, behind that of First with "&&".
+type MergeRuns struct{ First, Second *dockerfile.Instruction }
+
+// RemoveFlag takes a flag off a command that kept it from using its cache.
+type RemoveFlag struct {
+	Step    *dockerfile.Instruction
+	Command *dockerfile.Command
+	Flag    string // as written
+}
+
 func (AddCopy) effect()       {}
 func (MoveStep) effect()      {}
 func (AddCacheMount) effect() {}
 func (AddFlag) effect()       {}
 func (MergeUpdate) effect()   {}
+func (RemoveLists) effect()   {}
+func (MergeRuns) effect()     {}
+func (RemoveFlag) effect()    {}

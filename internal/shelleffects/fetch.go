@@ -7,8 +7,8 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
-// Fetch is a command that brings a repository, or a part of one, from a forge in the state that a name
-// stands for: a clone, an archive or a file of a branch, pip's install of either.
+// Fetch is a command that brings a repository from a forge, in the state that a name stands for: a
+// clone, an archive of a branch, pip's install of either.
 type Fetch struct {
 	Command *dockerfile.Command
 	How     string // FetchClone, FetchPip or FetchFile
@@ -22,7 +22,7 @@ type Fetch struct {
 const (
 	FetchClone = "clone" // git clone
 	FetchPip   = "pip"   // pip install git+https://…
-	FetchFile  = "file"  // an address of a forge with the branch in it
+	FetchFile  = "file"  // an archive that a forge makes of a branch
 )
 
 // Checkout is a command that puts a clone into another state: git checkout, git reset --hard, git switch.
@@ -142,13 +142,12 @@ func (e *Effects) gitFetch(c *call) {
 	}
 }
 
-// forges are addresses with the name of a state in them; the last group is that name.
+// forges are addresses of a whole repository with the name of a state in them; the last group is that
+// name. Single files of a branch are left out: most are installers that are meant to be the newest.
 var forges = []*regexp.Regexp{
 	regexp.MustCompile(`^https?://(?:www\.)?github\.com/[^/]+/[^/]+/(?:archive|tarball|zipball)/(?:refs/(?:heads|tags)/)?([^/]+?)(?:\.tar\.gz|\.zip)?$`),
-	regexp.MustCompile(`^https?://(?:www\.)?github\.com/[^/]+/[^/]+/(?:raw|blob)/(?:refs/(?:heads|tags)/)?([^/]+)/.+$`),
 	regexp.MustCompile(`^https?://codeload\.github\.com/[^/]+/[^/]+/(?:tar\.gz|zip|legacy\.tar\.gz|legacy\.zip)/(?:refs/(?:heads|tags)/)?([^/]+)$`),
-	regexp.MustCompile(`^https?://raw\.githubusercontent\.com/[^/]+/[^/]+/(?:refs/(?:heads|tags)/)?([^/]+)/.+$`),
-	regexp.MustCompile(`^https?://[^/]*gitlab[^/]*/.+/-/(?:archive|raw)/([^/]+)/.+$`),
+	regexp.MustCompile(`^https?://[^/]*gitlab[^/]*/.+/-/archive/([^/]+)/.+$`),
 }
 
 // branches are the names that a repository's work goes on under. Only these are taken for branches in

@@ -2,6 +2,7 @@ package shelleffects
 
 import (
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -66,16 +67,22 @@ var programs = map[string]bool{
 	"django-admin": true, "flask": true, "gunicorn": true, "celery": true, "pytest": true, "mypy": true, "ruff": true, "black": true, "jupyter": true, "jlpm": true, "ipython": true,
 	"aws": true, "gcloud": true, "kubectl": true, "helm": true, "terraform": true, "hf": true, "huggingface-cli": true, "spacy": true,
 	"useradd": true, "groupadd": true, "visudo": true, "setcap": true, "localedef": true, "fc-cache": true, "mkfontscale": true, "ldconfig": true, "dot": true,
-	"psql": true, "initdb": true, "createdb": true, "mysql": true, "redis-server": true, "patch": true, "diff": true, "strip": true, "rename": true, "rsync": true, "sync": true,
+	"pass": true, "psql": true, "initdb": true, "createdb": true, "mysql": true, "redis-server": true, "patch": true, "diff": true, "strip": true, "rename": true, "rsync": true, "sync": true,
 	"rm": true, "mv": true, "cp": true, "ln": true, "mkdir": true, "chmod": true, "chown": true, "cat": true, "tee": true, "sed": true, "awk": true, "grep": true, "find": true, "tar": true, "unzip": true,
 	"zip": true, "gzip": true, "gunzip": true, "xz": true, "test": true, "[": true, "[[": true, "install": true, "touch": true, "sort": true, "head": true, "tail": true, "cut": true, "tr": true,
 }
 
+// pythonVariable is a Python whose version a variable holds: "python$VERSION".
+var pythonVariable = regexp.MustCompile(`^python[0-9.]*\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$`)
+
 // MayRunManager says whether a command that the table does not know may call the system's package
 // manager: a script, or a program that is not known either.
 func MayRunManager(c *dockerfile.Command) bool {
-	if len(c.Words) == 0 || !c.Words[0].Literal {
+	if len(c.Words) == 0 {
 		return true
+	}
+	if !c.Words[0].Literal {
+		return !pythonVariable.MatchString(c.Words[0].Value) || pythonMayRun(c.Words[1:])
 	}
 	program := c.Words[0].Value
 	args := c.Words[1:]

@@ -298,6 +298,11 @@ func (c *call) pip(args []arg) kind {
 }
 
 func (c *call) pipCache(i *Install, p parsed) {
+	if dir, ok := p.last("cache-dir"); ok {
+		c.cacheAt(i, dir)
+	} else {
+		c.cacheIn(i, "PIP_CACHE_DIR", "pip")
+	}
 	if p.has("no-cache-dir") {
 		i.CacheOff = "--no-cache-dir"
 		return
@@ -305,13 +310,7 @@ func (c *call) pipCache(i *Install, p parsed) {
 	// Any value turns the cache off, also 0 and false. Source: pip, cli/cmdoptions.py, _handle_no_cache_dir.
 	if v, ok := c.env("PIP_NO_CACHE_DIR"); ok && v != "" || !ok && c.assigned("PIP_NO_CACHE_DIR") {
 		i.CacheOff = "PIP_NO_CACHE_DIR"
-		return
 	}
-	if dir, ok := p.last("cache-dir"); ok {
-		c.cacheAt(i, dir)
-		return
-	}
-	c.cacheIn(i, "PIP_CACHE_DIR", "pip")
 }
 
 // assigned says whether the command sets a variable, with whatever value.

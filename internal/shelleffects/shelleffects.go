@@ -40,8 +40,8 @@ type Install struct {
 	PackagingOnly bool
 	// CacheOff is what turns its cache off: "--no-cache-dir", "PIP_NO_CACHE_DIR"; "" if it is on.
 	CacheOff string
-	// CacheDir is where its cache lies in the image, for the tools whose cache is known; "" if not.
-	// CacheDirKnown is false where that hangs on the user's home.
+	// CacheDir is where its cache lies in the image, or would lie if it were on, for the tools whose
+	// cache is known; "" if not. CacheDirKnown is false where that hangs on the user's home.
 	CacheDir      string
 	CacheDirKnown bool
 }

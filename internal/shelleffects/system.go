@@ -1,6 +1,11 @@
 package shelleffects
 
-import "strings"
+import (
+	"path"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+)
 
 // manager is one package manager of an operating system.
 type manager struct {
@@ -129,7 +134,9 @@ func packageNames(words []arg) []string {
 			name, _, _ = strings.Cut(name, "=")
 			name, _, _ = strings.Cut(name, ":")
 		}
-		if name != "" {
+		if !strings.Contains(name, "$") {
+			out = append(out, strings.Fields(name)...) // a variable can hold several
+		} else {
 			out = append(out, name)
 		}
 	}
@@ -150,4 +157,22 @@ func (c *call) localPackages() []string {
 		out = append(out, p)
 	}
 	return out
+}
+
+// Installs is the package manager of the system that a program and its arguments install packages
+// with ("apt-get install -y", before or after the packages); "" where it is none.
+func Installs(words []dockerfile.Word) string {
+	if len(words) == 0 || !words[0].Literal {
+		return ""
+	}
+	m, ok := managers[path.Base(words[0].Value)]
+	if !ok {
+		return ""
+	}
+	for _, w := range words[1:] {
+		if w.Literal && contains(m.install, w.Value) {
+			return m.tool
+		}
+	}
+	return ""
 }

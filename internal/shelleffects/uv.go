@@ -137,17 +137,16 @@ func (c *call) environment(i *Install, variable string) string {
 }
 
 func (c *call) uvCache(i *Install, p parsed) {
+	if dir, ok := p.last("cache-dir"); ok {
+		c.cacheAt(i, dir)
+	} else {
+		c.cacheIn(i, "UV_CACHE_DIR", "uv")
+	}
 	if p.has("n", "no-cache", "no-cache-dir") {
 		i.CacheOff = "--no-cache"
 		return
 	}
 	if v, ok := c.env("UV_NO_CACHE"); ok && v != "" && !contains([]string{"0", "false", "no", "off", "n", "f"}, strings.ToLower(v)) || !ok && c.assigned("UV_NO_CACHE") {
 		i.CacheOff = "UV_NO_CACHE"
-		return
 	}
-	if dir, ok := p.last("cache-dir"); ok {
-		c.cacheAt(i, dir)
-		return
-	}
-	c.cacheIn(i, "UV_CACHE_DIR", "uv")
 }

@@ -1,0 +1,179 @@
+package fix
+
+import (
+	"path"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// removeLists proves that apt's index can go at the end of a RUN:
+//   - the RUN fetches it (or gets the update that does), so that nothing is taken from the base image;
+//   - nothing that runs later reads it before it is fetched again: no step of the stage, none of the
+//     stages on top of it, no ONBUILD trigger, and no stage copies it;
+//   - the index lies in the layer, not in a mount.
+//
+// That the removal runs whenever the rest succeeded, and hides no failure of the rest, the comparison
+// of the scripts says: the parser finds it always run and checked, and all others as they were.
+func (s scene) removeLists(u *unit, e rules.RemoveLists) Reason {
+	run, effects := e.Step.Run(), s.effects(e.Step)
+	switch {
+	case run == nil || effects.Unread:
+		return rules.ScriptUnread
+	case run.Exec != nil:
+		return rules.ScriptForm
+	}
+	if !fetchesLists(effects) && !slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
+		m, ok := o.(rules.MergeUpdate)
+		return ok && slices.Contains(m.Into, e.Step)
+	}) {
+		return rules.NotProven
+	}
+	for _, m := range run.Mounts {
+		if shelleffects.Overlaps(path.Clean("/"+m.Target), shelleffects.AptLists) {
+			return rules.MountThere
+		}
+	}
+	return s.listsUnread(e.Step, u)
+}
+
+// fetchesLists says whether a RUN is known to fetch apt's index: by an update, by an install that
+// updates, or by a script whose install follows.
+func fetchesLists(e shelleffects.Effects) bool {
+	return slices.ContainsFunc(e.Updates, func(u shelleffects.IndexUpdate) bool { return u.Tool == "apt" }) ||
+		slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" })
+}
+
+// addIndexMount proves a cache mount on what apt keeps: its index, or its archives where nothing
+// empties their directory:
+//   - the builder and the frontend know cache mounts, and no mount of the RUN lies there;
+//   - the mount is locked: apt fails where another one works in the same directory;
+//   - no command of the RUN removes the directory, which would fail or empty the mount;
+//   - the RUN fetches the index itself, so that an empty mount is filled;
+//   - nothing later reads the index, as for its removal.
+func (s scene) addIndexMount(e rules.AddCacheMount) Reason {
+	run, effects := e.Step.Run(), s.effects(e.Step)
+	switch {
+	case run == nil || effects.Unread:
+		return rules.ScriptUnread
+	case s.in.Facts.WithoutBuildKit != nil:
+		return rules.WithoutBuildKit
+	case !frontendHasMounts(s.in.File):
+		return rules.FrontendUnknown
+	case e.Sharing != string(instructions.MountSharingLocked) || e.Target != shelleffects.AptLists && e.Target != "/var/cache/apt":
+		return rules.NotProven
+	case !slices.ContainsFunc(effects.Updates, func(u shelleffects.IndexUpdate) bool { return u.Tool == "apt" && u.Command.Always }):
+		return rules.IndexUsed
+	}
+	for _, m := range run.Mounts {
+		if shelleffects.Overlaps(path.Clean("/"+m.Target), e.Target) {
+			return rules.MountThere
+		}
+	}
+	for _, r := range effects.Removals {
+		if slices.ContainsFunc(r.Paths, func(p string) bool { return shelleffects.Overlaps(p, e.Target) }) {
+			return rules.CacheUsed
+		}
+	}
+	if usesCache(effects, run, "apt", e.Target) {
+		return rules.CacheUsed
+	}
+	return s.listsUnread(e.Step, nil)
+}
+
+// listsUnread says why a step below may read the index that a step leaves: those of its stage up to
+// the one that fetches it anew, those of the stages on top, those of ONBUILD, and copies.
+func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
+	stage := step.Stage
+	for _, i := range s.in.File.Instructions {
+		if !slices.Contains(s.in.File.From(i), stage) {
+			continue
+		}
+		for _, src := range copySources(i) {
+			if src = path.Clean("/" + src); src != "/" && shelleffects.Overlaps(src, shelleffects.AptLists) {
+				return rules.IndexUsed
+			}
+		}
+	}
+	at := slices.Index(stage.Instructions, step)
+	return s.unreadFrom(stage, at+1, u, 0)
+}
+
+// copySources are what a COPY or the mounts of a RUN take.
+func copySources(i *dockerfile.Instruction) []string {
+	switch cmd := i.Command.(type) {
+	case *instructions.CopyCommand:
+		return cmd.SourcePaths
+	case *instructions.RunCommand:
+		var out []string
+		for _, m := range instructions.GetMounts(cmd) {
+			out = append(out, m.Source)
+		}
+		return out
+	}
+	return nil
+}
+
+// maxChildren bounds how far stages on top of each other are followed.
+const maxChildren = 50
+
+func (s scene) unreadFrom(stage *dockerfile.Stage, from int, u *unit, depth int) Reason {
+	if depth > maxChildren {
+		return rules.IndexUsed
+	}
+	for _, i := range stage.Instructions[from:] {
+		if i.Run() == nil {
+			continue
+		}
+		reads, renews := s.effects(i).ReadsIndex("apt")
+		if u != nil && getsUpdate(u, i) {
+			renews, reads = true, false
+		}
+		if u != nil && isMerged(u, i) {
+			reads = false // it reads the index before the removal at its end
+		}
+		switch {
+		case reads:
+			return rules.IndexUsed
+		case renews:
+			return ""
+		}
+	}
+	for _, i := range stage.Instructions {
+		if i.Trigger != nil && i.Trigger.Run() != nil {
+			if reads, renews := shelleffects.Of(i.Trigger.Run(), s.states[i.Trigger]).ReadsIndex("apt"); reads {
+				return rules.IndexUsed
+			} else if renews {
+				break
+			}
+		}
+	}
+	for _, o := range s.in.File.Stages {
+		if o.Parent == stage {
+			if reason := s.unreadFrom(o, 0, u, depth+1); reason != "" {
+				return reason
+			}
+		}
+	}
+	return ""
+}
+
+// getsUpdate says whether a unit moves an index update into a RUN.
+func getsUpdate(u *unit, i *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
+		m, ok := o.(rules.MergeUpdate)
+		return ok && slices.Contains(m.Into, i)
+	})
+}
+
+// isMerged says whether a unit puts a RUN behind the one above it.
+func isMerged(u *unit, i *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
+		m, ok := o.(rules.MergeRuns)
+		return ok && m.Second == i
+	})
+}

@@ -1,0 +1,407 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+var _ = register(&Rule{
+	ID:       "cleanup-in-later-layer",
+	Title:    "Files are removed in another layer than the one that made them",
+	Severity: config.SeverityWarning,
+	What: "A `RUN` of a stage that is part of the image removes what an earlier step of the stage certainly put there: package indexes and caches, downloads, clones, copied directories and archives, " +
+		"packages of the system.",
+	Why: "Each step is a layer of its own, and a layer keeps its files whatever later ones do: they are hidden, not gone. " +
+		"The image is as large as without the removal, and every pull brings them along.",
+	Fix: "Where the two `RUN`s are neighbours and one `RUN` is equal (same mounts, no `cd`, variable, option or trap that reaches the second, no failure that is passed over), they become one.",
+	Not: "Stages whose layers do not reach the image: what counts there is what the last stage copies. Wildcards that name a part of a directory, small files, and what the removing `RUN` made itself. " +
+		"Merging all `RUN`s is no aim: an edit to one command then runs all of them again.",
+	Sources: []Source{
+		{"Docker: best practices, RUN", "https://docs.docker.com/build/building/best-practices/#run"},
+		{"OCI image format: whiteouts", "https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts"},
+		{"Docker: multi-stage builds", "https://docs.docker.com/build/building/multi-stage/"},
+	},
+	Check: checkLateCleanup,
+})
+
+// made is something that a step leaves in its layer.
+type made struct {
+	by      *dockerfile.Instruction
+	what    Text   // "the clone `/src`"; nil for packages
+	path    string // absolute; "" for packages
+	tool    string // whose cache or package it is
+	name    string // of a package
+	subject string
+	copied  bool
+	filled  bool // by steps below the one that made it
+}
+
+func checkLateCleanup(p *Pass) {
+	for _, stage := range p.File.Stages {
+		if !p.shipped[stage] || p.states == nil {
+			continue
+		}
+		lane := p.lanes(stage)[0]
+		var there []made
+		for i, st := range lane {
+			gone := p.removedBy(st.in, there)
+			if len(gone) > 0 {
+				p.reportLate(lane, i, gone)
+				there = slices.DeleteFunc(there, func(m made) bool {
+					return slices.ContainsFunc(gone, func(g made) bool { return g.subject == m.subject && g.by == m.by })
+				})
+			}
+			there = append(there, p.makes(lane, i)...)
+		}
+	}
+}
+
+// makes are the things that a step leaves in its layer, as far as that is certain.
+func (p *Pass) makes(lane []step, i int) []made {
+	in := lane[i].in
+	switch in.Keyword {
+	case "COPY", "ADD":
+		return p.copiesMade(in)
+	case "RUN":
+	default:
+		return nil
+	}
+	e := p.effectsOf(in)
+	if e.Unread {
+		return nil
+	}
+	var out []made
+	add := func(m made) {
+		if m.path != "" && (p.mountedAt(in, m.path) || e.Removes(m.path, m.tool, in.Run().Commands[0])) {
+			return
+		}
+		m.by = in
+		if !slices.ContainsFunc(out, func(o made) bool { return o.subject == m.subject }) {
+			out = append(out, m)
+		}
+	}
+	if p.keepsLists(in) != nil {
+		add(made{what: say("apt's package index"), path: shelleffects.AptLists, tool: "apt", subject: shelleffects.AptLists})
+	}
+	for _, install := range e.Installs {
+		if p.keepsCache(lane, i, in, e, install) {
+			add(made{what: say(install.Tool, "'s cache"), path: cacheDirs(install)[len(cacheDirs(install))-1], tool: install.Tool, subject: install.CacheDir})
+		}
+	}
+	for _, k := range e.Packages {
+		if k.Upgrade || !k.Command.Straight {
+			continue
+		}
+		if k.Tool != "apt" && k.Tool != "apk" {
+			dir := shelleffects.PackageCaches(k.Tool)[0]
+			add(made{what: say(k.Tool, "'s cache"), path: dir, tool: k.Tool, subject: dir})
+		}
+		for _, name := range append(slices.Clone(k.Names), k.Group) {
+			if name != "" && !p.takenAway(e, k, name) {
+				add(made{tool: k.Tool, name: name, subject: k.Tool + " " + name})
+			}
+		}
+	}
+	for _, f := range e.Fetches {
+		if f.How == shelleffects.FetchClone && f.Dir != "" && f.Command.Straight {
+			add(made{what: say("the clone ", code(f.Dir)), path: f.Dir, subject: f.Dir})
+		}
+	}
+	for _, c := range in.Run().Commands {
+		if file := p.downloads(in, c); file != "" {
+			add(made{what: say("the download ", code(file)), path: file, subject: file})
+		}
+	}
+	for _, dir := range p.directoriesMade(lane, i) {
+		add(made{what: say(code(dir)), path: dir, subject: dir, filled: true})
+	}
+	return out
+}
+
+// mountedAt says whether a path is in a mount of a RUN, whatever its kind.
+func (p *Pass) mountedAt(in *dockerfile.Instruction, file string) bool {
+	return slices.ContainsFunc(p.mountsOf(in), func(m mount) bool {
+		return !m.targetKnown || shelleffects.Overlaps(path.Clean(m.target), file)
+	})
+}
+
+// takenAway says whether a RUN takes a package away that it installed.
+func (p *Pass) takenAway(e shelleffects.Effects, k shelleffects.PackageInstall, name string) bool {
+	return slices.ContainsFunc(e.Uninstalls, func(u shelleffects.PackageRemoval) bool {
+		return u.Tool == k.Tool && slices.Contains(u.Names, name)
+	})
+}
+
+// downloads is the file that curl or wget writes; "" where it is not known, is put out, or moved on.
+func (p *Pass) downloads(in *dockerfile.Instruction, c *dockerfile.Command) string {
+	if c.Name != "curl" && c.Name != "wget" || !c.Straight || !c.DirKnown || len(c.Redirects) > 0 {
+		return ""
+	}
+	name, remote := "", c.Name == "wget"
+	for n, w := range c.Words[1:] {
+		next := ""
+		if n+2 < len(c.Words) && c.Words[n+2].Literal {
+			next = c.Words[n+2].Value
+		}
+		switch {
+		case !w.Literal:
+		case c.Name == "curl" && (w.Value == "-o" || w.Value == "--output"), c.Name == "wget" && (w.Value == "-O" || w.Value == "--output-document"):
+			name = next
+			if next == "" || next == "-" {
+				return ""
+			}
+		case c.Name == "curl" && (w.Value == "-O" || w.Value == "--remote-name" || strings.HasPrefix(w.Value, "-") && !strings.HasPrefix(w.Value, "--") && strings.HasSuffix(w.Value, "O")):
+			remote = true
+		case c.Name == "wget" && strings.HasPrefix(w.Value, "-") && (strings.Contains(w.Value, "O") || strings.HasPrefix(w.Value, "-P") || strings.HasPrefix(w.Value, "--directory")):
+			return "" // "-qO-", or another directory
+		case name == "" && strings.Contains(w.Value, "://"):
+			if address, _, _ := strings.Cut(w.Value, "?"); remote {
+				name = path.Base(address)
+			}
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	if !path.IsAbs(name) {
+		dir := c.Dir
+		if !path.IsAbs(dir) {
+			dir = path.Join(p.states[in].Workdir, dir)
+		}
+		name = path.Join(dir, name)
+	}
+	for _, o := range in.Run().Commands {
+		if o.Span.Start > c.Span.Start && (o.Name == "mv" || o.Name == "rm") {
+			for _, w := range o.Words[1:] {
+				if path.Base(w.Value) == path.Base(name) || !w.Literal {
+					return ""
+				}
+			}
+		}
+	}
+	return path.Clean(name)
+}
+
+// directoriesMade are the directories that a RUN makes by mkdir, where steps below that could not be
+// read, or that name them, put something there.
+func (p *Pass) directoriesMade(lane []step, i int) []string {
+	var out []string
+	for _, t := range p.effectsOf(lane[i].in).Touches {
+		if t.Command.Name != "mkdir" || !t.Command.Straight {
+			continue
+		}
+		for _, dir := range t.Paths {
+			if strings.Count(dir, "/") >= 1 && dir != "/" && p.filledBelow(lane, i, dir) {
+				out = append(out, dir)
+			}
+		}
+	}
+	return out
+}
+
+func (p *Pass) filledBelow(lane []step, i int, dir string) bool {
+	for _, st := range lane[i+1:] {
+		e := p.effectsOf(st.in)
+		for _, r := range e.Removals {
+			if slices.ContainsFunc(r.Whole, func(w string) bool { return shelleffects.Covers(w, dir) }) {
+				return false
+			}
+		}
+		for _, c := range e.Unknown {
+			if strings.Contains(c.Words[0].Value, "/") || c.Name == "bash" || c.Name == "sh" || slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return strings.HasPrefix(w.Value, dir) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Copies of fewer files than this, and smaller ones, are not worth a word.
+const (
+	manyFiles = 10
+	smallSize = 100 << 10
+)
+
+// copiesMade are the destinations of a COPY that brings something large: from another stage, archives,
+// many files.
+func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
+	state := p.states[in]
+	if cmd, ok := in.Command.(*instructions.CopyCommand); ok && cmd.From != "" {
+		dest, known := shelleffects.Expand(cmd.DestPath, state.Env)
+		// Only what looks like a directory is taken for large.
+		file := slices.ContainsFunc(cmd.SourcePaths, func(src string) bool { return path.Ext(src) != "" || strings.ContainsAny(src, "*?[") })
+		if !known || file || !path.IsAbs(dest) && !state.WorkdirKnown {
+			return nil
+		}
+		if !path.IsAbs(dest) {
+			dest = path.Join(state.Workdir, dest)
+		}
+		dest = path.Clean(dest)
+		return []made{{by: in, what: say("the copy in ", code(dest)), path: dest, subject: dest, copied: true}}
+	}
+	var out []made
+	for _, c := range p.copiesOf(in) {
+		if !c.destKnown || c.relative && !state.WorkdirKnown || c.odd {
+			continue
+		}
+		var size int64
+		archive := false
+		for _, f := range c.pairs {
+			archive = archive || isArchive(f.image) || strings.HasSuffix(f.image, ".whl") || strings.HasSuffix(f.image, ".deb") || strings.HasSuffix(f.image, ".zip")
+			if entry, ok := p.Context.Tree.Lookup(p.Context.RepoPath(f.context)); ok {
+				size += entry.Size
+			}
+		}
+		if len(c.pairs) < manyFiles && size < smallSize && !archive {
+			continue
+		}
+		dest := c.dest
+		if len(c.pairs) == 1 || len(c.pairs) == 2 && c.pairs[0].context == c.pairs[1].context {
+			dest = c.pairs[len(c.pairs)-1].image
+			if !c.destDir {
+				dest = c.pairs[0].image
+			}
+		}
+		out = append(out, made{by: in, what: say("the copy in ", code(dest)), path: dest, subject: dest, copied: true})
+	}
+	return out
+}
+
+// removedBy are the things that a RUN removes and an earlier step made.
+func (p *Pass) removedBy(in *dockerfile.Instruction, there []made) []made {
+	e := p.effectsOf(in)
+	if in.Run() == nil || e.Unread || len(e.Removals)+len(e.Uninstalls) == 0 {
+		return nil
+	}
+	var out []made
+	for _, m := range there {
+		if m.name != "" {
+			if slices.ContainsFunc(e.Uninstalls, func(u shelleffects.PackageRemoval) bool {
+				return u.Tool == m.tool && slices.Contains(u.Names, m.name)
+			}) && !p.installsAgain(e, m) {
+				out = append(out, m)
+			}
+			continue
+		}
+		if p.ownUse(e, m) || p.mountedAt(in, m.path) {
+			continue
+		}
+		if slices.ContainsFunc(e.Removals, func(r shelleffects.Removal) bool {
+			return r.Tool != "" && r.Tool == m.tool || slices.ContainsFunc(r.Whole, func(dir string) bool { return shelleffects.Covers(dir, m.path) && dir != "/" })
+		}) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (p *Pass) installsAgain(e shelleffects.Effects, m made) bool {
+	return slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool {
+		return k.Tool == m.tool && (slices.Contains(k.Names, m.name) || k.Group == m.name)
+	})
+}
+
+// ownUse says whether a RUN fills a cache or an index itself: then it cleans up after itself.
+func (p *Pass) ownUse(e shelleffects.Effects, m made) bool {
+	if m.tool == "" {
+		return false
+	}
+	return slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == m.tool }) ||
+		slices.ContainsFunc(e.Updates, func(u shelleffects.IndexUpdate) bool { return u.Tool == m.tool }) ||
+		slices.ContainsFunc(e.Installs, func(i shelleffects.Install) bool { return i.Tool == m.tool })
+}
+
+func (p *Pass) reportLate(lane []step, i int, gone []made) {
+	in, first := lane[i].in, gone[0]
+	f := Finding{
+		Subject: first.subject,
+		Done:    say("What is removed is no longer part of an earlier layer."),
+	}
+	for _, m := range gone {
+		if place := p.place(m.by); !slices.Contains(f.Related, place) {
+			f.Related = append(f.Related, place)
+		}
+	}
+	things := thingsRemoved(gone)
+	f.Title = say("Removing ", things, " in a later layer frees nothing.")
+	f.Here = say("This removes ", things, ", and frees nothing.")
+	f.Why = say("The layer of line ", p.line(first.by), " keeps what it holds: later layers only hide it, and every pull of the image brings it along.")
+	switch {
+	case first.filled:
+		f.Why = say("The layers of the steps that filled it keep what they hold: later layers only hide it, and every pull of the image brings it along.")
+		f.Advice = say("Remove it in the RUN that fills it.")
+	case first.copied:
+		f.Advice = say("Mount it for the step that needs it, instead of copying it: ", code(mountFor(first)), ".")
+	case first.name != "":
+		f.Advice = say("Install, use and remove them in one RUN, or build in a stage of its own and copy the result.")
+	default:
+		f.Advice = say("Remove it in the RUN that makes it (line ", p.line(first.by), ").")
+	}
+	var reason Reason
+	switch {
+	case first.by.Keyword != "RUN" || first.filled:
+	case i == 0 || slices.ContainsFunc(gone, func(m made) bool { return m.by != lane[i-1].in }):
+		reason = StepsBetween
+	case !p.onlyCleans(in):
+		reason = CleanupDoesMore
+	default:
+		f.Unit, reason = p.mergeRuns(first.by, in)
+	}
+	f.Withheld = string(reason)
+	p.report(in, f)
+}
+
+// thingsRemoved names up to three things: the packages by their names, or the others.
+func thingsRemoved(gone []made) Text {
+	var packages []string
+	var others []Text
+	for _, m := range gone {
+		if m.name != "" {
+			packages = append(packages, m.name)
+		} else {
+			others = append(others, m.what)
+		}
+	}
+	if len(packages) > 0 {
+		others = append(others, say("the package"+plural(len(packages))+" ", list(packages)))
+	}
+	out := others[0]
+	for k, t := range others[1:min(len(others), 3)] {
+		if k+2 == len(others) {
+			out = say(out, " and ", t)
+		} else {
+			out = say(out, ", ", t)
+		}
+	}
+	if n := len(others) - 3; n > 0 {
+		out = say(out, " and ", n, " more")
+	}
+	return out
+}
+
+// mountFor is the mount that takes the place of a COPY.
+func mountFor(m made) string {
+	from := ""
+	if cmd, ok := m.by.Command.(*instructions.CopyCommand); ok {
+		if cmd.From != "" {
+			from = ",from=" + cmd.From
+		}
+		if len(cmd.SourcePaths) == 1 {
+			from += ",source=" + cmd.SourcePaths[0]
+		}
+	}
+	return "--mount=type=bind" + from + ",target=" + m.path
+}
+
+// onlyCleans says whether a RUN does nothing but clean up.
+func (p *Pass) onlyCleans(in *dockerfile.Instruction) bool {
+	e := p.effectsOf(in)
+	return len(e.Unknown)+len(e.Installs)+len(e.Packages)+len(e.Updates) == 0
+}

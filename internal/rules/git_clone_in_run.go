@@ -1,0 +1,228 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+var _ = register(&Rule{
+	ID:       "git-clone-in-run",
+	Title:    "A RUN fetches a repository in a state that moves, or with a history that nobody needs",
+	Severity: config.SeverityWarning,
+	What: "`git clone`, `pip install git+https://…` and archives of a branch (`…/archive/main.tar.gz`) in a `RUN`, where the state is not named: no tag, no commit. " +
+		"And `git clone` of one commit or tag with the whole history.",
+	Why: "A `RUN` is cached by its text. The remote is not asked again, so the cached layer keeps the state of the day it was built; " +
+		"when something above it changes, the newest state comes in at once, unasked, and two builders can have two states. " +
+		"Where a commit is checked out behind the clone, the state is sure, and what costs is the history: it is fetched each time that the step runs, and `.git` is part of the layer.",
+	Fix: "",
+	Not: "A shallow clone of a tag or commit, a branch, tag or commit that comes from a variable (whoever builds chooses it, and another value is another step), and addresses with a tag or commit in them. " +
+		"`git fetch` of a commit into an empty repository is fine too. A moving clone does not bust the cache: it goes stale. " +
+		"`ADD https://…/app.git#<commit> /app` fetches that commit alone, without `.git`, and is cached by the commit; with a branch behind the `#` BuildKit asks the remote in each build.",
+	Sources: []Source{
+		{"Docker: ADD from Git repositories", "https://docs.docker.com/reference/dockerfile/#adding-files-from-a-git-repository"},
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/#run-instructions"},
+		{"BuildKit: what a RUN is cached by", "https://github.com/moby/buildkit/blob/v0.34.2/solver/llbsolver/ops/exec.go"},
+	},
+	Check: checkGitClone,
+})
+
+func checkGitClone(p *Pass) {
+	for _, stage := range p.File.Stages {
+		if !p.needed[stage] && !p.shipped[stage] {
+			continue
+		}
+		for _, lane := range p.lanes(stage) {
+			for i, st := range lane {
+				p.checkFetches(lane, i, st)
+			}
+		}
+	}
+}
+
+func (p *Pass) checkFetches(lane []step, i int, st step) {
+	e := p.effectsOf(st.in)
+	var moving, heavy []shelleffects.Fetch
+	for n, f := range e.Fetches {
+		switch p.stateOf(lane, i, e, n) {
+		case stateMoves:
+			moving = append(moving, f)
+		case stateHeavy:
+			heavy = append(heavy, f)
+		}
+	}
+	switch {
+	case len(moving) > 0:
+		p.report(st.outer, movingWords(moving))
+	case len(heavy) > 0:
+		p.report(st.outer, heavyWords(e, heavy[0]))
+	}
+}
+
+// What is known of a fetch's state.
+const (
+	stateFine = iota
+	stateMoves
+	stateHeavy // sure, with the whole history
+)
+
+func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) int {
+	f := e.Fetches[n]
+	if f.How != shelleffects.FetchClone {
+		if f.Ref.Kind == shelleffects.RefBranch {
+			return stateMoves
+		}
+		return stateFine
+	}
+	ref := f.Ref
+	end := -1 // of what may check out a state of this clone
+	if n+1 < len(e.Fetches) && e.Fetches[n+1].How == shelleffects.FetchClone {
+		end = e.Fetches[n+1].Command.Span.Start
+	}
+	for _, c := range e.Checkouts {
+		if at := c.Command.Span.Start; at > f.Command.Span.Start && (end < 0 || at < end) && (c.Ref.Kind != shelleffects.RefBranch || ref.Kind == shelleffects.RefBranch) {
+			ref = c.Ref
+		}
+	}
+	switch ref.Kind {
+	case shelleffects.RefUnknown:
+		return stateFine
+	case shelleffects.RefBranch:
+		if p.checkedOutLater(lane, i, end >= 0) {
+			return stateFine
+		}
+		return stateMoves
+	}
+	if f.Shallow || historyGoes(e, f) {
+		return stateFine
+	}
+	return stateHeavy
+}
+
+// checkedOutLater says whether a RUN below checks out a tag or commit: of which clone is not asked.
+func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
+	if another {
+		return false // the next clone of the same RUN has the same claim to it
+	}
+	for _, st := range lane[i+1:] {
+		e := p.effectsOf(st.in)
+		for _, c := range e.Checkouts {
+			if c.Ref.Kind != shelleffects.RefBranch {
+				return true
+			}
+		}
+		if len(e.Fetches) > 0 {
+			return false
+		}
+	}
+	return false
+}
+
+// historyGoes says whether the RUN takes the clone or its history away again.
+func historyGoes(e shelleffects.Effects, f shelleffects.Fetch) bool {
+	for _, r := range e.Removals {
+		if r.Command.Span.Start < f.Command.Span.Start {
+			continue
+		}
+		for _, dir := range r.Paths {
+			if strings.HasSuffix(dir, "/.git") || f.Dir != "" && shelleffects.Covers(dir, f.Dir) {
+				return true
+			}
+		}
+	}
+	// What could not be read may do so.
+	for _, c := range e.Unknown {
+		if c.Name == "rm" {
+			return true
+		}
+	}
+	return false
+}
+
+// fetchText is how a fetch is called in a sentence.
+func fetchText(f shelleffects.Fetch) Text {
+	switch f.How {
+	case shelleffects.FetchClone:
+		return say(code("git clone " + cleanURL(f.URL)))
+	case shelleffects.FetchPip:
+		return say(code("git+" + cleanURL(f.URL)))
+	}
+	return say(code(cleanURL(f.URL)))
+}
+
+// cleanURL is an address without a user and a password, and without quotes.
+func cleanURL(url string) string {
+	url = strings.Trim(url, `"'`)
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	return scheme + "://" + host + "/" + path
+}
+
+func movingWords(moving []shelleffects.Fetch) Finding {
+	first := moving[0]
+	what := fetchText(first)
+	if n := len(moving) - 1; n > 0 {
+		what = say(what, " and ", n, " more")
+	}
+	state := say("the default branch")
+	if first.Ref.Name != "" {
+		state = say("the branch ", code(first.Ref.Name))
+	}
+	f := Finding{
+		Subject: first.How + " " + cleanURL(first.URL),
+		Title:   say(what, ": no commit is named, and the cached layer goes stale."),
+		Here:    say("No commit is named here, so the cached layer goes stale."),
+		Why:     say("This step is cached by its text: it keeps ", state, " as it was on the day it ran, and takes the newest state, unasked, when something above it changes."),
+		Done:    say("The RUN no longer fetches a state that moves."),
+	}
+	switch first.How {
+	case shelleffects.FetchClone:
+		f.Advice = say("Name a tag or commit (", code("git checkout <commit>"), "), or use ", code("ADD "+addressOf(first)+"#<commit> <directory>"), ", which is cached by the commit.")
+	case shelleffects.FetchPip:
+		f.Advice = say("Name a tag or commit: ", code("git+"+cleanURL(first.URL)+"@<commit>"), ".")
+	default:
+		f.Advice = say("Put a tag or commit in the place of ", code(first.Ref.Name), ".")
+	}
+	return f
+}
+
+func heavyWords(e shelleffects.Effects, f shelleffects.Fetch) Finding {
+	pinned := f.Ref
+	for _, c := range e.Checkouts {
+		if c.Command.Span.Start > f.Command.Span.Start && c.Ref.Kind != shelleffects.RefBranch {
+			pinned = c.Ref
+			break
+		}
+	}
+	what := map[bool]string{true: "commit", false: "tag"}[pinned.Kind == shelleffects.RefCommit]
+	out := Finding{
+		Subject: f.How + " " + cleanURL(f.URL),
+		Title:   say(fetchText(f), " fetches the whole history for one "+what+"."),
+		Here:    say("This clone fetches the whole history for one " + what + "."),
+		Why:     say("Only ", code(pinned.Name), " is used. The rest is downloaded each time that this step runs, and stays in the layer as ", code(".git"), "."),
+		Done:    say("The RUN no longer clones a whole history for one state of it."),
+	}
+	add := code("ADD " + addressOf(f) + "#" + pinned.Name + " <directory>")
+	if pinned.Kind == shelleffects.RefTag {
+		out.Advice = say("Clone with ", code("--depth 1 --branch "+pinned.Name), ", or use ", add, ", which brings no ", code(".git"), ".")
+	} else {
+		out.Advice = say("Use ", add, ", which fetches that commit alone, without ", code(".git"), ".")
+	}
+	return out
+}
+
+// addressOf is a clone's address as ADD takes it for a repository: with ".git" at its end.
+func addressOf(f shelleffects.Fetch) string {
+	url := strings.TrimRight(cleanURL(f.URL), "/")
+	if !strings.HasSuffix(url, ".git") && strings.Contains(url, "://") {
+		url += ".git"
+	}
+	return url
+}
