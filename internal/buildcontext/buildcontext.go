@@ -3,7 +3,6 @@
 package buildcontext
 
 import (
-	"fmt"
 	"path"
 )
 
@@ -79,42 +78,30 @@ func IgnoreCandidates(b Build) []string {
 // comes back wrapped. An ignore file that BuildKit refuses is an *IgnoreError.
 func Open(tree Tree, b Build, read func(path string) ([]byte, error)) (*Context, error) {
 	c := &Context{Build: b, All: tree.sub(clean(b.Context))}
-	if err := c.ignoring(tree, IgnoreCandidates(b), read); err != nil {
+	file, text, err := findIgnore(tree, b, read)
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	if err := c.ignoring(file, text); err != nil {
+		return nil, err
+	}
 	if c.Named, err = openNamed(tree, b, read); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// ignoring applies the first ignore file of some candidates that is there.
-func (c *Context) ignoring(tree Tree, candidates []string, read func(path string) ([]byte, error)) error {
-	c.Tree = c.All
-	for _, candidate := range candidates {
-		if _, found := tree.Lookup(candidate); !found {
-			continue
-		}
-		real, followed := tree.resolve(candidate)
-		if !followed {
-			return &IgnoreError{Path: candidate, Message: "a symbolic link whose target is not known"}
-		}
-		if _, found := tree.Lookup(real); !found {
-			continue // a link that leads nowhere is no ignore file to BuildKit either
-		}
-		text, err := read(real)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", candidate, err)
-		}
-		c.IgnoreFile = candidate
-		if c.ignore, err = parseIgnore(candidate, text); err != nil {
-			return err
-		}
-		c.Tree, c.EmptyDirs, err = c.ignore.filter(c.All)
+// ignoring applies an ignore file; "" for none.
+func (c *Context) ignoring(file string, text []byte) (err error) {
+	c.Tree, c.IgnoreFile = c.All, file
+	if file == "" {
+		return nil
+	}
+	if c.ignore, err = parseIgnore(file, text); err != nil {
 		return err
 	}
-	return nil
+	c.Tree, c.EmptyDirs, err = c.ignore.filter(c.All)
+	return err
 }
 
 // Ignored says whether the ignore file leaves out a path relative to the context directory, also

@@ -3,7 +3,6 @@ package buildcontext
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -54,8 +53,12 @@ func openNamed(tree Tree, b Build, read func(path string) ([]byte, error)) (map[
 			continue
 		}
 		dir := clean(value)
-		c := &Context{Build: Build{Dockerfile: b.Dockerfile, Kind: Local, Context: dir}, All: tree.sub(dir)}
-		if err := c.ignoring(tree, []string{path.Join(dir, ".dockerignore")}, read); err != nil {
+		c := &Context{Build: Build{Kind: Local, Context: dir}, All: tree.sub(dir)}
+		file, text, err := ignoreIn(tree, dir, read)
+		if err == nil {
+			err = c.ignoring(file, text)
+		}
+		if err != nil {
 			failed = errors.Join(failed, err) // the others may need to be read too
 			continue
 		}
