@@ -137,7 +137,7 @@ func TestSeesWhatBuildKitSees(t *testing.T) {
 	}
 	t.Logf("HITRATE_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	const rounds = 200
+	const rounds = 120
 	refused := 0
 	for round := range rounds {
 		files, b := randomTree(r)

@@ -45,6 +45,7 @@ func (e *IgnoreError) Error() string {
 // it is locked.
 type ignore struct {
 	path string
+	text []byte
 
 	mu      sync.Mutex
 	matcher *patternmatcher.PatternMatcher
@@ -66,13 +67,10 @@ func parseIgnore(path string, text []byte) (*ignore, error) {
 		return nil, &IgnoreError{Path: path, Message: fmt.Sprintf("the ignore file has %d patterns; hitrate reads up to %d", len(patterns), maxIgnorePatterns)}
 	}
 	matcher, err := patternmatcher.New(patterns)
-	if err == nil {
-		err = checkPatterns(patterns)
-	}
-	if err != nil {
+	if err != nil || slices.ContainsFunc(patterns, func(p string) bool { return len(p) > maxPath }) {
 		return nil, findBadPattern(path, text, err)
 	}
-	ig := &ignore{path: path, matcher: matcher, prefixExceptions: true}
+	ig := &ignore{path: path, text: text, matcher: matcher, prefixExceptions: true}
 	for _, p := range matcher.Patterns() {
 		ig.weight += 1 + strings.Count(p.String(), "*")
 		if p.Exclusion() && strings.ContainsAny(literalPart(p), `*[]?^\`) {
@@ -82,7 +80,8 @@ func parseIgnore(path string, text []byte) (*ignore, error) {
 	return ig, nil
 }
 
-// checkPatterns finds what patternmatcher refuses only when it first runs a pattern.
+// checkPatterns finds what patternmatcher refuses only when it first runs a pattern: a build whose files
+// do not lead to that pattern goes well.
 func checkPatterns(patterns []string) error {
 	for _, p := range patterns {
 		if len(p) > maxPath {
@@ -99,7 +98,7 @@ func checkPatterns(patterns []string) error {
 	return nil
 }
 
-// findBadPattern names the line of the pattern behind an error.
+// findBadPattern names the line of the pattern behind an error; nil for one that is too long.
 func findBadPattern(path string, text []byte, cause error) error {
 	for i, line := range bytes.Split(text, []byte("\n")) {
 		patterns, err := ignorefile.ReadAll(bytes.NewReader(line))
@@ -113,7 +112,7 @@ func findBadPattern(path string, text []byte, cause error) error {
 			return &IgnoreError{Path: path, Line: i + 1, Pattern: string(bytes.TrimSpace(line)), Message: err.Error()}
 		}
 	}
-	return &IgnoreError{Path: path, Message: cause.Error()}
+	return &IgnoreError{Path: path, Message: fmt.Sprint(cause)}
 }
 
 // literalPart is a pattern without a trailing glob, which makes no difference to where it leads.
@@ -188,7 +187,7 @@ func (w *walk) judge(p string, parent verdict) (verdict, error) {
 	}
 	out, info, err := w.ig.matcher.MatchesUsingParentResults(p, parent.info)
 	if err != nil {
-		return verdict{}, &IgnoreError{Path: w.ig.path, Message: err.Error()}
+		return verdict{}, findBadPattern(w.ig.path, w.ig.text, err)
 	}
 	return verdict{info: info, out: out}, nil
 }
