@@ -55,12 +55,16 @@ type corpus struct {
 	suggestions int
 	subsets     int
 	broken      int
+	counted     int // Dockerfiles with a history
+	before      int // RUNs executed over it
+	after       int // the same with all suggestions
 	rules       map[string]*tally
 }
 
 // tally is what came of one rule's findings.
 type tally struct {
 	findings, suggested int
+	before, after       int // RUNs executed over the histories, without and with each suggestion alone
 	withheld            map[string]int
 }
 
@@ -105,10 +109,11 @@ func (c *corpus) count(report analysis.Report) {
 func (c *corpus) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d Dockerfiles, %d suggestions, %d subsets tried, %d broken\n", c.files, c.suggestions, c.subsets, c.broken)
-	fmt.Fprintf(&b, "| rule | findings | with a suggestion | share |\n|---|---:|---:|---:|\n")
+	fmt.Fprintf(&b, "%d Dockerfiles counted over up to %d commits: %d RUNs executed, %d with all suggestions\n", c.counted, corpusCommits, c.before, c.after)
+	fmt.Fprintf(&b, "| rule | findings | with a suggestion | share | RUNs executed | with each suggestion alone |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, rule := range slices.Sorted(maps.Keys(c.rules)) {
 		of := c.rules[rule]
-		fmt.Fprintf(&b, "| %s | %d | %d | %.0f %% |\n", rule, of.findings, of.suggested, 100*float64(of.suggested)/float64(of.findings))
+		fmt.Fprintf(&b, "| %s | %d | %d | %.0f %% | %d | %d |\n", rule, of.findings, of.suggested, 100*float64(of.suggested)/float64(of.findings), of.before, of.after)
 	}
 	fmt.Fprintf(&b, "| rule | withheld because | findings |\n|---|---|---:|\n")
 	for _, rule := range slices.Sorted(maps.Keys(c.rules)) {
@@ -125,6 +130,7 @@ type realTree struct {
 	t    *testing.T
 	co   *checkout.Checkout
 	tree []buildcontext.Entry
+	past [][]buildcontext.Entry // of the last commits, oldest first
 }
 
 // analyse runs the request over the tree with some files replaced.
@@ -174,6 +180,7 @@ func (r *realTree) dockerfile(c *corpus, report analysis.Report, d analysis.Dock
 	}
 	before := r.text(d.Path)
 	plans := r.compile(d, before)
+	r.reruns(c, report, d, own, plans[0])
 	for _, set := range subsetsOf(len(own)) {
 		chosen := make([]analysis.Suggestion, 0, len(set))
 		for _, i := range set {
@@ -186,6 +193,40 @@ func (r *realTree) dockerfile(c *corpus, report analysis.Report, d analysis.Dock
 		}
 	}
 	c.suggestions += len(own)
+}
+
+// reruns counts over the repository's history, with each suggestion alone and with all: no RUN may be
+// executed more often than before.
+func (r *realTree) reruns(c *corpus, report analysis.Report, d analysis.Dockerfile, own []analysis.Suggestion, plan *buildcache.Plan) {
+	if plan == nil || len(r.history(filepath.Base(r.co.Dir))) == 0 {
+		return
+	}
+	sets := [][]analysis.Suggestion{own}
+	for _, s := range own {
+		sets = append(sets, []analysis.Suggestion{s})
+	}
+	for n, chosen := range sets {
+		edited := r.compile(d, []byte(apply(d.Path, string(r.text(d.Path)), chosen)))[0]
+		if edited == nil {
+			continue // told by compare
+		}
+		was, now := r.count(d, plan, edited)
+		if now.certain > was.certain || now.possible > was.possible {
+			c.broken++
+			r.t.Errorf("%s: %+v of its RUNs over the history, and %+v with suggestions %v", d.Path, was, now, chosen)
+		}
+		if n == 0 {
+			c.counted++
+			c.before += was.possible
+			c.after += now.possible
+			continue
+		}
+		for _, f := range chosen[0].Findings {
+			of := c.rules[report.Findings[f].Rule]
+			of.before += was.possible
+			of.after += now.possible
+		}
+	}
 }
 
 // subsetsOf are the sets that are tried: of up to six every one, of more every single one, every pair
