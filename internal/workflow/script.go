@@ -130,9 +130,11 @@ func (r *shellRun) statements(list []*syntax.Stmt, at *shellState, depth int) {
 // where the script goes on, unless they may have changed it.
 func (r *shellRun) apart(list []*syntax.Stmt, at *shellState, depth int, sameShell bool) {
 	copied := *at
-	r.conditional++
+	if sameShell {
+		r.conditional++
+		defer func() { r.conditional-- }()
+	}
 	r.statements(list, &copied, depth)
-	r.conditional--
 	if sameShell && copied != *at {
 		at.known = false
 	}
@@ -162,7 +164,12 @@ func (r *shellRun) statement(s *syntax.Stmt, at *shellState, depth int) {
 			r.statement(c.X, at, depth)
 			r.apart([]*syntax.Stmt{c.Y}, at, depth, true)
 		default: // pipes
+			outer := r.sink
+			if sink := teeSink(c.Y); sink != "" {
+				r.sink = sink
+			}
 			r.apart([]*syntax.Stmt{c.X}, at, depth, false)
+			r.sink = outer
 			r.apart([]*syntax.Stmt{c.Y}, at, depth, false)
 		}
 	case *syntax.Block:

@@ -140,18 +140,34 @@ func sinkOf(redirects []*syntax.Redirect) string {
 		if redirect.Op != syntax.AppOut && redirect.Op != syntax.RdrOut || redirect.Word == nil {
 			continue
 		}
-		parts := redirect.Word.Parts
-		if len(parts) == 1 {
-			if q, ok := parts[0].(*syntax.DblQuoted); ok {
-				parts = q.Parts
-			}
+		if sink := sinkName(redirect.Word); sink != "" {
+			return sink
 		}
-		if len(parts) != 1 {
-			continue
+	}
+	return ""
+}
+
+// teeSink is such a file that tee -a writes to.
+func teeSink(s *syntax.Stmt) string {
+	c, ok := s.Cmd.(*syntax.CallExpr)
+	if !ok || len(c.Args) != 3 || c.Args[0].Lit() != "tee" || c.Args[1].Lit() != "-a" {
+		return ""
+	}
+	return sinkName(c.Args[2])
+}
+
+func sinkName(w *syntax.Word) string {
+	parts := w.Parts
+	if len(parts) == 1 {
+		if q, ok := parts[0].(*syntax.DblQuoted); ok {
+			parts = q.Parts
 		}
-		if p, ok := parts[0].(*syntax.ParamExp); ok && p.Param != nil && (p.Param.Value == "GITHUB_ENV" || p.Param.Value == "GITHUB_OUTPUT") {
-			return p.Param.Value
-		}
+	}
+	if len(parts) != 1 {
+		return ""
+	}
+	if p, ok := parts[0].(*syntax.ParamExp); ok && p.Param != nil && (p.Param.Value == "GITHUB_ENV" || p.Param.Value == "GITHUB_OUTPUT") {
+		return p.Param.Value
 	}
 	return ""
 }
