@@ -6,26 +6,12 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-// Commit is one commit of a history, as what it changed: enough to walk from a tree back to the tree
-// of its first parent.
-type Commit struct {
-	ID      string   `json:"id"`
-	Changes []Change `json:"changes"`
-}
-
-// Change is one path that a commit changed. A zero entry (no Mode) is a file that is not there.
-type Change struct {
-	Old buildcontext.Entry `json:"old"`
-	New buildcontext.Entry `json:"new"`
-}
-
-// History is the last commits of a branch, newest first, along first parents.
-type History struct {
-	Branch string `json:"branch"`
-	// Tree is the newest commit's.
-	Tree    []buildcontext.Entry `json:"tree"`
-	Commits []Commit             `json:"commits"`
-}
+// The words of a history are buildcontext's.
+type (
+	History = buildcontext.History
+	Commit  = buildcontext.Commit
+	Change  = buildcontext.Change
+)
 
 // Plan is what one build of a Dockerfile does with a cache that has seen the build of the base, and
 // what it would have done over the history.
