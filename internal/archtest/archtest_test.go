@@ -54,6 +54,7 @@ var layers = map[string]layer{
 	"internal/webhook":           {may: []string{"internal/queue", "internal/review"}, why: "translates an event into a note; decides nothing"},
 	"internal/web":               {may: nil, why: "pages from values of its own"},
 	"internal/checkout":          {may: []string{"internal/buildcontext", "internal/review"}, why: "a local checkout as trees and texts, for the command line"},
+	"internal/history":           {may: []string{"internal/buildcontext"}, why: "reads the last commits from git as values; counts nothing"},
 	"internal/githubtest":        {may: nil, why: "another GitHub: it must not share the bot's view of it"},
 	"internal/generate":          {may: []string{"config", "internal/rules"}, why: "writes the pages, the table and the schema from the rules"},
 	"internal/archtest":          {may: nil, why: "reads the imports of the others"},
