@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/checkout"
 	"github.com/hitrate-bot/hitrate/internal/review"
@@ -109,7 +108,7 @@ func (r *localReader) OrganisationFile(context.Context, string) (data []byte, ok
 }
 
 // History is not read yet.
-func (r *localReader) History(context.Context, string, int) (*analysis.History, error) {
+func (r *localReader) History(context.Context, string, int) (*buildcontext.History, error) {
 	return nil, errors.New("not read yet")
 }
 

@@ -27,7 +27,7 @@ import (
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v60/github"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
@@ -51,7 +51,7 @@ type Options struct {
 	// ServerURL is that of the pages, below which git clones.
 	APIURL, ServerURL string
 	// History reads the last commits of a branch, at most so many; nil: nothing is known of the past.
-	History func(ctx context.Context, from Clone, commits int) (*analysis.History, error)
+	History func(ctx context.Context, from Clone, commits int) (*buildcontext.History, error)
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Sleep waits, or returns the context's error before that; nil is a timer.

@@ -10,7 +10,7 @@ import (
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v60/github"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 // Clone is where git finds a branch.
@@ -28,7 +28,7 @@ type Clone struct {
 const TokenUser = "x-access-token"
 
 // History reads the base repository's past. Its pull requests' heads are no branches of it.
-func (h *host) History(ctx context.Context, branch string, commits int) (*analysis.History, error) {
+func (h *host) History(ctx context.Context, branch string, commits int) (*buildcontext.History, error) {
 	if h.app.options.History == nil {
 		return nil, errors.New("read the history: nothing keeps clones here")
 	}

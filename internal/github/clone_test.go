@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/github"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
 // cloned is a world whose App hands what it would clone to history.
-func cloned(t *testing.T, history func(context.Context, github.Clone, int) (*analysis.History, error)) *world {
+func cloned(t *testing.T, history func(context.Context, github.Clone, int) (*buildcontext.History, error)) *world {
 	t.Helper()
 	w := newWorld(t, map[string]string{"Dockerfile": "FROM scratch\n"}, map[string]string{"Dockerfile": "FROM scratch\nCOPY . .\n"})
 	app, err := github.New(github.Options{AppID: w.AppID(), PrivateKey: w.PrivateKeyPEM(), APIURL: w.URL(), ServerURL: w.WebURL() + "/", History: history})
@@ -27,8 +27,8 @@ func cloned(t *testing.T, history func(context.Context, github.Clone, int) (*ana
 // Git gets the base repository's address and a token that reads its contents and does nothing else.
 func TestCloneGetsATokenThatOnlyReads(t *testing.T) {
 	var from github.Clone
-	want := &analysis.History{Branch: "main"}
-	w := cloned(t, func(_ context.Context, c github.Clone, commits int) (*analysis.History, error) {
+	want := &buildcontext.History{Branch: "main"}
+	w := cloned(t, func(_ context.Context, c github.Clone, commits int) (*buildcontext.History, error) {
 		if from = c; commits != 200 {
 			t.Errorf("%d commits are asked for", commits)
 		}
@@ -70,11 +70,11 @@ func TestCloneGetsATokenThatOnlyReads(t *testing.T) {
 // Whatever goes wrong is an error to go on without, never one that says something of the pull request.
 func TestNoHistory(t *testing.T) {
 	failed := errors.New("the clone is too large")
-	w := cloned(t, func(context.Context, github.Clone, int) (*analysis.History, error) { return nil, failed })
+	w := cloned(t, func(context.Context, github.Clone, int) (*buildcontext.History, error) { return nil, failed })
 	if _, err := w.host.History(t.Context(), "main", 200); !errors.Is(err, failed) {
 		t.Errorf("error %v", err)
 	}
-	fresh := cloned(t, func(context.Context, github.Clone, int) (*analysis.History, error) {
+	fresh := cloned(t, func(context.Context, github.Clone, int) (*buildcontext.History, error) {
 		t.Error("cloned without a token")
 		return nil, nil
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
@@ -31,7 +30,7 @@ type Reader interface {
 	OrganisationFile(ctx context.Context, path string) (data []byte, ok bool, err error)
 	// History is the last commits of a branch, at most so many. Any error says why it cannot be had: a
 	// review goes on without it.
-	History(ctx context.Context, branch string, commits int) (*analysis.History, error)
+	History(ctx context.Context, branch string, commits int) (*buildcontext.History, error)
 	Login(ctx context.Context) (string, error) // "<slug>[bot]": the author of our own comments
 
 	Reviews(ctx context.Context) ([]Posted, error)

@@ -152,8 +152,8 @@ func TestNumbers(t *testing.T) {
 
 // A request stays within what a child takes: old commits are left out first.
 func TestPastIsBounded(t *testing.T) {
-	change := make([]analysis.Change, 1000)
-	h := &analysis.History{Tree: make([]buildcontext.Entry, 10), Commits: []analysis.Commit{{ID: "c", Changes: change}, {ID: "b", Changes: change}, {ID: "a", Changes: change}}}
+	change := make([]buildcontext.Change, 1000)
+	h := &buildcontext.History{Tree: make([]buildcontext.Entry, 10), Commits: []buildcontext.Commit{{ID: "c", Changes: change}, {ID: "b", Changes: change}, {ID: "a", Changes: change}}}
 	for room, want := range map[int]int{9: -1, 10: 0, 2009: 0, 2010: 1, 6009: 2, 6010: 3} {
 		got := -1
 		if kept := fitting(h, room); kept != nil {
@@ -170,7 +170,7 @@ func TestPastIsBounded(t *testing.T) {
 
 // A large past is handed over when everything else is known.
 func TestLargePastComesLast(t *testing.T) {
-	request := analysis.Request{Base: make([]buildcontext.Entry, 15_000), History: &analysis.History{Tree: make([]buildcontext.Entry, 15_000)}}
+	request := analysis.Request{Base: make([]buildcontext.Entry, 15_000), History: &buildcontext.History{Tree: make([]buildcontext.Entry, 15_000)}}
 	if small := (analysis.Request{Base: request.Base}); !isLarge(request) || isLarge(small) {
 		t.Errorf("large: %v, small: %v", isLarge(request), isLarge(small))
 	}

@@ -45,7 +45,7 @@ func (g *gatherer) past(ctx context.Context, request *analysis.Request) error {
 }
 
 // history asks for the commits to count, those that fit; nil where there are none.
-func (g *gatherer) history(ctx context.Context, room int) *analysis.History {
+func (g *gatherer) history(ctx context.Context, room int) *buildcontext.History {
 	most := g.s.Config.History.Commits
 	if most <= 0 {
 		return nil
@@ -63,7 +63,7 @@ func (g *gatherer) history(ctx context.Context, room int) *analysis.History {
 }
 
 // fitting is the newest part of a history that has room; nil where not even its tree has.
-func fitting(h *analysis.History, room int) *analysis.History {
+func fitting(h *buildcontext.History, room int) *buildcontext.History {
 	room -= len(h.Tree)
 	if room < 0 {
 		return nil
@@ -83,7 +83,7 @@ func isLarge(request analysis.Request) bool {
 	return len(request.Base)+historySize(request.History) > 20_000
 }
 
-func historySize(h *analysis.History) int {
+func historySize(h *buildcontext.History) int {
 	if h == nil {
 		return 0
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/review"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -99,25 +98,25 @@ func entry(path, text string) buildcontext.Entry {
 }
 
 // History implements review.Host: the base branch's commits, the newest first.
-func (h *Host) History(_ context.Context, branch string, commits int) (*analysis.History, error) {
+func (h *Host) History(_ context.Context, branch string, commits int) (*buildcontext.History, error) {
 	if err := errors.Join(h.before("History"), h.NoHistory); err != nil {
 		return nil, err
 	}
-	history := &analysis.History{Branch: branch, Tree: entriesOf(h.commits[h.branch[len(h.branch)-1]])}
+	history := &buildcontext.History{Branch: branch, Tree: entriesOf(h.commits[h.branch[len(h.branch)-1]])}
 	for n := len(h.branch) - 1; n >= 0 && len(history.Commits) < commits; n-- {
 		after := h.commits[h.branch[n]]
 		var before Files
 		if n > 0 {
 			before = h.commits[h.branch[n-1]]
 		}
-		c := analysis.Commit{ID: h.branch[n]}
+		c := buildcontext.Commit{ID: h.branch[n]}
 		paths := maps.Clone(before)
 		if paths == nil {
 			paths = Files{}
 		}
 		maps.Copy(paths, after)
 		for _, path := range slices.Sorted(maps.Keys(paths)) {
-			var change analysis.Change
+			var change buildcontext.Change
 			old, was := before[path]
 			text, is := after[path]
 			if was && is && old == text {
