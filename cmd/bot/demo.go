@@ -33,7 +33,7 @@ var demoStart = map[string]string{
 	"requirements.txt": "fastapi==0.115.0\nuvicorn==0.30.3\n",
 }
 
-// demoPast are the 59 commits after the first one: most of them edit the application, few its
+// demoPast are the 60 commits after the first one: most of them edit the application, few its
 // requirements.
 func demoPast() []githubtest.Commit {
 	app := demoStart["app.py"]
@@ -43,7 +43,7 @@ func demoPast() []githubtest.Commit {
 	commit := func(message, path, text string) {
 		commits = append(commits, githubtest.Commit{Message: message, Edit: githubtest.Edit{Files: map[string]string{path: text}}})
 	}
-	for n := 1; n < 60; n++ {
+	for n := 1; n <= 60; n++ {
 		switch {
 		case pins[n] != "":
 			commit("Update uvicorn to "+pins[n], "requirements.txt", "fastapi==0.115.0\nuvicorn=="+pins[n]+"\n")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/checkout"
+	"github.com/hitrate-bot/hitrate/internal/history"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
@@ -107,9 +108,15 @@ func (r *localReader) OrganisationFile(context.Context, string) (data []byte, ok
 	return nil, false, nil
 }
 
-// History is not read yet.
-func (r *localReader) History(context.Context, string, int) (*buildcontext.History, error) {
-	return nil, errors.New("not read yet")
+// History is that of the base, from the checkout's own repository.
+func (r *localReader) History(ctx context.Context, branch string, commits int) (*buildcontext.History, error) {
+	r.progress.say("Reading the last %d commits of %s", commits, branch)
+	h, err := history.Local(ctx, r.checkout.Dir, r.base, commits)
+	if err != nil {
+		return nil, err
+	}
+	h.Branch = branch
+	return h, nil
 }
 
 // Login is nobody: nothing of ours stands on a pull request that is not open.
