@@ -16,6 +16,8 @@ type unit struct {
 	edits   []source.Edit
 	effects []rules.Effect
 	note    rules.Text
+	// by is the unit whose edits settle this one's finding too: it has none of its own then.
+	by *unit
 }
 
 // group is units that are one suggestion, because their lines overlap.
@@ -97,6 +99,9 @@ func onlyMounts(u *unit) bool {
 // Those that change nothing come back apart.
 func merge(src *source.File, units []*unit) (groups []*group, idle []*unit) {
 	for _, u := range units {
+		if u.by != nil {
+			continue
+		}
 		groups = append(groups, &group{units: []*unit{u}, Suggestion: Suggestion{Path: src.Path, Lines: hull(src, u.edits)}})
 	}
 	for {
@@ -110,6 +115,13 @@ func merge(src *source.File, units []*unit) (groups []*group, idle []*unit) {
 		}
 		if !grown {
 			break
+		}
+	}
+	for _, u := range units {
+		for _, g := range groups {
+			if u.by != nil && slices.Contains(g.units, u.by) {
+				g.units = append(g.units, u)
+			}
 		}
 	}
 	kept := groups[:0]

@@ -34,8 +34,16 @@ type prover struct {
 	builds []build
 	before map[identity]int
 	// tried are the subsets proven so far, by their units; left is the work that may still be spent.
-	tried map[string]Reason
+	tried map[string]outcome
 	left  int
+}
+
+// outcome is what came of trying a set of suggestions.
+type outcome struct {
+	reason Reason
+	// gone are the units of other suggestions whose findings are settled too, where the reason is
+	// SettlesAnother: all else is right then.
+	gone []*unit
 }
 
 // build is one way in which the file is built, with what it is before the edit.
@@ -58,7 +66,13 @@ func identityOf(f rules.Finding) identity {
 
 func (p *prover) withhold(u *unit, reason Reason) {
 	p.withheld[u.finding] = reason
-	p.units = slices.DeleteFunc(p.units, func(o *unit) bool { return o == u })
+	p.units = slices.DeleteFunc(p.units, func(o *unit) bool {
+		if o == u || o.by == u {
+			p.withheld[o.finding] = reason
+			return true
+		}
+		return false
+	})
 }
 
 func (p *prover) withholdAll(reason Reason) {
@@ -71,7 +85,7 @@ func (p *prover) prove(ctx context.Context) Result {
 	if reason := p.compileBefore(ctx); reason != "" {
 		p.withholdAll(reason)
 	}
-	p.before, p.tried, p.left = map[identity]int{}, map[string]Reason{}, maxWork
+	p.before, p.tried, p.left = map[identity]int{}, map[string]outcome{}, maxWork
 	for _, f := range p.findings {
 		p.before[identityOf(f)]++
 	}
@@ -101,7 +115,7 @@ func (p *prover) prove(ctx context.Context) Result {
 			}
 			continue
 		}
-		culprit, reason := p.findCulprit(ctx, groups)
+		culprit, by, reason := p.findCulprit(ctx, groups)
 		if culprit == nil {
 			return p.result(groups)
 		}
@@ -110,6 +124,13 @@ func (p *prover) prove(ctx context.Context) Result {
 			p.withholdAll(rules.OutOfTime)
 		case p.left < 0:
 			p.withholdAll(rules.TooManyEdits)
+		case by != nil:
+			culprit.edits, culprit.effects, culprit.note, culprit.by = nil, nil, nil, by
+			for _, u := range p.units {
+				if u.by == culprit {
+					u.by = by
+				}
+			}
 		default:
 			p.withhold(culprit, reason)
 		}
@@ -228,32 +249,26 @@ func subsets(n int) [][]int {
 	return append(out, all)
 }
 
-// findCulprit tries the subsets of the groups and returns the unit to leave out when one fails; nil
-// when all of them hold.
-func (p *prover) findCulprit(ctx context.Context, groups []*group) (*unit, Reason) {
+// findCulprit tries the subsets of the groups. It returns the unit to leave out when one fails, and
+// the unit by which its finding is settled all the same, if so; nil when all of them hold.
+func (p *prover) findCulprit(ctx context.Context, groups []*group) (culprit, by *unit, reason Reason) {
 	for _, set := range subsets(len(groups)) {
 		if ctx.Err() != nil {
-			return groups[0].cheapest(), rules.OutOfTime
+			return groups[0].cheapest(), nil, rules.OutOfTime
 		}
 		chosen := make([]*group, len(set))
 		for i, at := range set {
 			chosen[i] = groups[at]
 		}
-		reason := p.try(ctx, chosen)
-		if reason == "" {
+		tried := p.try(ctx, chosen)
+		if tried.reason == "" {
 			continue
 		}
-		if len(chosen) == 1 && len(chosen[0].units) > 1 {
-			// One of them alone may be what fails.
-			for _, u := range slices.Backward(chosen[0].units) {
-				alone, idle := merge(p.in.File.Source, []*unit{u})
-				if len(idle) > 0 {
-					return u, rules.ChangesNothing
-				}
-				if reason := p.try(ctx, alone); reason != "" {
-					return u, reason
-				}
+		if len(chosen) == 1 {
+			if tried.reason == rules.SettlesAnother {
+				return tried.gone[len(tried.gone)-1], chosen[0].units[0], tried.reason
 			}
+			return p.inGroup(ctx, chosen[0], tried.reason)
 		}
 		cheapest := chosen[0].cheapest()
 		for _, g := range chosen[1:] {
@@ -261,33 +276,80 @@ func (p *prover) findCulprit(ctx context.Context, groups []*group) (*unit, Reaso
 				cheapest = u
 			}
 		}
-		return cheapest, reason
+		return cheapest, nil, tried.reason
 	}
-	return nil, ""
+	return nil, nil, ""
+}
+
+// inGroup finds the unit to leave out of a group that fails: one without which the rest holds, best
+// one whose finding the rest settles too; else one that fails by itself.
+func (p *prover) inGroup(ctx context.Context, g *group, reason Reason) (culprit, by *unit, _ Reason) {
+	for _, u := range slices.Backward(g.units) {
+		if u.by != nil {
+			continue
+		}
+		tried, rest := p.without(ctx, g, u)
+		switch {
+		case tried.reason == rules.SettlesAnother && len(tried.gone) == 1 && tried.gone[0] == u:
+			return u, rest, reason
+		case tried.reason == "" && culprit == nil:
+			culprit = u
+		}
+	}
+	if culprit != nil {
+		return culprit, nil, reason
+	}
+	for _, u := range slices.Backward(g.units) {
+		if u.by != nil {
+			continue
+		}
+		alone, idle := merge(p.in.File.Source, []*unit{u})
+		if len(idle) > 0 {
+			return u, nil, rules.ChangesNothing
+		}
+		if tried := p.try(ctx, alone); tried.reason != "" && tried.reason != rules.SettlesAnother {
+			return u, nil, tried.reason
+		}
+	}
+	return g.cheapest(), nil, reason
+}
+
+// without tries what is left of a group when one unit and what hangs on it go, and names the costliest
+// unit of the rest.
+func (p *prover) without(ctx context.Context, g *group, u *unit) (outcome, *unit) {
+	rest := slices.DeleteFunc(slices.Clone(g.units), func(o *unit) bool { return o == u || o.by == u })
+	groups, idle := merge(p.in.File.Source, rest)
+	if len(groups) == 0 || len(idle) > 0 {
+		return outcome{reason: rules.ChangesNothing}, nil
+	}
+	return p.try(ctx, groups), rest[0]
 }
 
 // try proves one set of suggestions, once.
-func (p *prover) try(ctx context.Context, groups []*group) Reason {
+func (p *prover) try(ctx context.Context, groups []*group) outcome {
 	key := ""
 	for _, g := range groups {
 		for _, u := range g.units {
 			key += string(rune('0'+u.rank)) + ","
+			if u.by != nil {
+				key += string(rune('0'+u.by.rank)) + "."
+			}
 		}
 		key += ";"
 	}
-	reason, done := p.tried[key]
+	tried, done := p.tried[key]
 	if !done {
 		if p.left -= p.tryCost(); p.left < 0 {
-			return rules.TooManyEdits
+			return outcome{reason: rules.TooManyEdits}
 		}
-		reason = p.check(ctx, groups)
-		p.tried[key] = reason
+		tried = p.check(ctx, groups)
+		p.tried[key] = tried
 	}
-	return reason
+	return tried
 }
 
 // check proves one set of suggestions.
-func (p *prover) check(ctx context.Context, groups []*group) Reason {
+func (p *prover) check(ctx context.Context, groups []*group) outcome {
 	src := p.in.File.Source
 	suggestions := make([]Suggestion, len(groups))
 	var units []*unit
@@ -295,27 +357,27 @@ func (p *prover) check(ctx context.Context, groups []*group) Reason {
 		suggestions[i] = g.Suggestion
 		units = append(units, g.units...)
 		if hasHidden(g.Replacement) {
-			return rules.HiddenText
+			return outcome{reason: rules.HiddenText}
 		}
 	}
 	after, err := dockerfile.Parse(source.New(src.Path, Apply(src, suggestions)))
 	if err != nil {
-		return rules.DoesNotParse
+		return outcome{reason: rules.DoesNotParse}
 	}
 	if mixedNewlines(after.Source) {
-		return rules.MixedNewlines
+		return outcome{reason: rules.MixedNewlines}
 	}
 	c := newComparison(p.in.File, after, units)
 	if reason := c.instructions(); reason != "" {
-		return reason
+		return outcome{reason: reason}
 	}
 	for _, b := range p.builds {
 		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: after, Target: b.target, Args: b.args, Contexts: b.contexts, AllStages: true})
 		if err != nil {
-			return rules.DoesNotCompile
+			return outcome{reason: rules.DoesNotCompile}
 		}
 		if reason := c.plans(b.plan, plan); reason != "" {
-			return reason
+			return outcome{reason: reason}
 		}
 	}
 	return p.rulesAgain(after, units)
@@ -323,7 +385,7 @@ func (p *prover) check(ctx context.Context, groups []*group) Reason {
 
 // rulesAgain runs the rules on the edited file: what the units settle has to be gone, nothing new may
 // be there, and what other suggestions are about has to be there still, with an edit that is right.
-func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) Reason {
+func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) outcome {
 	in := p.in
 	in.File = after
 	left := maps.Clone(p.before)
@@ -337,18 +399,22 @@ func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) Reason {
 	}
 	for _, u := range units {
 		if id := identityOf(p.findings[u.finding]); now[id] > left[id] {
-			return rules.NotSettled
+			return outcome{reason: rules.NotSettled}
 		}
 	}
 	for id, n := range now {
 		if n > left[id] {
-			return rules.MakesFinding
+			return outcome{reason: rules.MakesFinding}
 		}
 	}
+	var gone []*unit
 	for _, u := range p.units {
-		if id := identityOf(p.findings[u.finding]); !slices.Contains(units, u) && now[id] < left[id] {
-			return rules.SettlesAnother
+		if id := identityOf(p.findings[u.finding]); u.by == nil && !slices.Contains(units, u) && now[id] < left[id] {
+			gone = append(gone, u)
 		}
 	}
-	return ""
+	if len(gone) > 0 {
+		return outcome{reason: rules.SettlesAnother, gone: gone}
+	}
+	return outcome{}
 }
