@@ -35,6 +35,7 @@ type commandLine struct {
 	Demo    demoCommand    `cmd:"" help:"Show the whole main job on this machine: an embedded GitHub, a signed webhook, the review printed and shown on a page."`
 	Review  reviewCommand  `cmd:"" help:"Print the review that would be posted for a local git checkout."`
 	Check   checkCommand   `cmd:"" help:"Find, show and fix what costs rebuilds in the files of a checkout."`
+	Plan    planCommand    `cmd:"" help:"Print which steps of a build run again after a change, and why."`
 	Rules   rulesCommand   `cmd:"" help:"List the rules, or explain one."`
 	Config  configCommand  `cmd:"" help:"Print the configuration's JSON Schema, check a file, or show what is in effect."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -26,6 +26,11 @@ type Request struct {
 	Changed []string `json:"changed"`
 	// WithoutFixes leaves out proofs (the merge base needs findings only).
 	WithoutFixes bool `json:"without_fixes,omitempty"`
+	// WithoutRules leaves out findings too: only the plans are asked for, and stages that no build needs
+	// may be broken.
+	WithoutRules bool `json:"without_rules,omitempty"`
+	// Choice narrows the builds of each Dockerfile to one; nil: as configured or inferred.
+	Choice *Choice `json:"choice,omitempty"`
 	// Base is the tree to compare plans with (the merge base); nil: no states.
 	Base []buildcontext.Entry `json:"base,omitempty"`
 	// History is counted over; nil: no counts.

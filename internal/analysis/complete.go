@@ -34,9 +34,11 @@ func Complete(ctx context.Context, f Func, req Request, read func(ctx context.Co
 		req.Unreadable = map[string]string{}
 	}
 	entries := map[string]buildcontext.Entry{}
-	for _, e := range req.Tree {
-		if _, known := entries[e.Object]; !known {
-			entries[e.Object] = e
+	for _, tree := range [][]buildcontext.Entry{req.Tree, req.Base} {
+		for _, e := range tree {
+			if _, known := entries[e.Object]; !known {
+				entries[e.Object] = e
+			}
 		}
 	}
 	for range maxRounds {

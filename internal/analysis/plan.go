@@ -6,6 +6,18 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
+// Choice is what a person says about the one build to look at.
+type Choice struct {
+	// Context is the directory of a build that is described here as "docker build" would take it:
+	// nothing about it is configured or inferred. nil: the configured or inferred builds, of which the
+	// first is meant.
+	Context *string `json:"context,omitempty"`
+	// Target is a stage, "" the last one; nil: as configured or inferred.
+	Target *string `json:"target,omitempty"`
+	// Args are build arguments; they win over configured and inferred ones.
+	Args map[string]string `json:"args,omitempty"`
+}
+
 // The words of a history are buildcontext's.
 type (
 	History = buildcontext.History

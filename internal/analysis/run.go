@@ -44,9 +44,8 @@ func Run(ctx context.Context, req Request) Report {
 	if len(chosen) == 0 {
 		return a.report()
 	}
-	if facts, known := a.readFacts(); known {
-		a.facts = facts
-	} else {
+	a.openBase()
+	if !a.knowFacts() {
 		// How it is built decides which files count; the Dockerfiles are needed in any case.
 		for _, p := range chosen {
 			_, _ = a.read(p)
@@ -65,9 +64,14 @@ func Run(ctx context.Context, req Request) Report {
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
-	targets = slices.DeleteFunc(targets, func(t *target) bool { return !a.compile(ctx, t) })
+	if !a.WithoutRules {
+		targets = slices.DeleteFunc(targets, func(t *target) bool { return !a.compile(ctx, t) })
+		for _, t := range targets {
+			t.findings = rules.Run(t.in)
+		}
+	}
 	for _, t := range targets {
-		t.findings = rules.Run(t.in)
+		a.plans(ctx, t)
 	}
 	if len(a.needs) > 0 {
 		return a.unfinished()
@@ -93,6 +97,32 @@ type run struct {
 	texts    map[string]*source.File
 	contexts map[contextKey]*buildcontext.Context
 	out      Report
+
+	base *run // the base's tree, with what was read of it; nil for none
+	head *run // of a base
+}
+
+// openBase makes ready to look at the base's tree. What it needs is needed by the head's run.
+func (a *run) openBase() {
+	if a.Base == nil {
+		return
+	}
+	a.base = &run{
+		Request: a.Request, tree: buildcontext.NewTree(a.Base), needs: a.needs, head: a,
+		texts: map[string]*source.File{}, contexts: map[contextKey]*buildcontext.Context{},
+	}
+}
+
+// knowFacts reads how the repository builds, and built in the base; known is false while something
+// has not been fetched.
+func (a *run) knowFacts() (known bool) {
+	a.facts, known = a.readFacts()
+	if a.base != nil {
+		var baseKnown bool
+		a.base.facts, baseKnown = a.base.readFacts()
+		known = known && baseKnown
+	}
+	return known
 }
 
 // target is one Dockerfile to look at.
@@ -156,7 +186,7 @@ func (a *run) choose() []string {
 			a.skip(p, 0, "not analysed: there is no such file")
 		case !utf8.ValidString(p):
 			a.skip(p, 0, "not analysed: its name is not valid UTF-8")
-		case entry.Mode == buildcontext.ModeSymlink:
+		case entry.Mode == buildcontext.ModeSymlink && !a.WithoutRules: // edits are for files
 			a.skip(p, 0, "not analysed: a symbolic link")
 		case entry.Mode == buildcontext.ModeSubmodule:
 			a.skip(p, 0, "not analysed: a submodule")
@@ -243,6 +273,10 @@ func (a *run) open(ctx context.Context, p string) *target {
 		a.refuse(p, err)
 		return nil
 	}
+	if line, frontend := foreignFrontend(file); frontend != "" {
+		a.skip(p, line, fmt.Sprintf("not analysed: its syntax line names the frontend %s, and hitrate knows Dockerfile's own", frontend))
+		return nil
+	}
 	t := &target{in: rules.Input{File: file, Config: a.Config, Facts: a.facts, Read: a.read}}
 	builds, ok := a.builds(file)
 	if !ok {
@@ -252,7 +286,10 @@ func (a *run) open(ctx context.Context, p string) *target {
 	if !a.setContext(t) {
 		return nil
 	}
-	manifests := rules.Manifests(t.in)
+	var manifests []string
+	if !a.WithoutRules {
+		manifests = rules.Manifests(t.in)
+	}
 	if !a.touches(t, manifests) {
 		return nil
 	}
@@ -295,7 +332,7 @@ func (a *run) setContext(t *target) (ok bool) {
 // openContext opens the context of a build. Dockerfiles that share a directory and an ignore file
 // share what the ignore file leaves of it: that is the costly part of a large tree.
 func (a *run) openContext(b buildcontext.Build) (*buildcontext.Context, error) {
-	key := contextKey{kind: b.Kind, dir: path.Clean(b.Context)}
+	key := contextKey{kind: b.Kind, dir: path.Clean(b.Context), contexts: fmt.Sprint(b.Contexts)}
 	for _, p := range buildcontext.IgnoreCandidates(b) {
 		if _, found := a.tree.Lookup(p); found {
 			key.ignore += p + "\x00"
@@ -323,6 +360,7 @@ func (a *run) openContext(b buildcontext.Build) (*buildcontext.Context, error) {
 type contextKey struct {
 	kind        buildcontext.Kind
 	dir, ignore string
+	contexts    string // the named ones
 }
 
 // touches says whether one of the changes is about a Dockerfile: itself, an ignore file that applies
@@ -338,18 +376,37 @@ func (a *run) touches(t *target, manifests []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool { return slices.Contains(a.Changed, p) })
 }
 
-// builds are the ways in which a Dockerfile is built, the primary one first: those that the
-// configuration names, else those that the repository's files show, else a guess. ok is false where
-// the configuration names a stage that is not there.
+// builds are the ways in which a Dockerfile is built, the primary one first; ok is false where one
+// that somebody asks for cannot be.
 func (a *run) builds(file *dockerfile.File) (builds []buildcontext.Build, ok bool) {
+	builds, problem := a.buildsOf(file)
+	if problem != "" {
+		a.skip(file.Source.Path, 0, "not analysed: "+problem)
+		return nil, false
+	}
+	return builds, true
+}
+
+// buildsOf gives the builds that the configuration names, else those that the repository's files
+// show, else a guess; of these what the request chooses. problem says why there is none.
+func (a *run) buildsOf(file *dockerfile.File) (builds []buildcontext.Build, problem string) {
 	p := file.Source.Path
+	if c := a.Choice; c != nil && c.Context != nil {
+		b := buildcontext.Build{Dockerfile: p, Kind: buildcontext.Local, Context: *c.Context, Args: c.Args, Origin: "the command line"}
+		if c.Target != nil {
+			b.Target = *c.Target
+		}
+		if file.Target(b.Target) == nil {
+			return nil, noStage(p, b.Target)
+		}
+		return []buildcontext.Build{b}, ""
+	}
 	for _, b := range a.Config.Builds {
 		if b.Dockerfile != p {
 			continue
 		}
 		if file.Target(b.Target) == nil {
-			a.skip(p, 0, fmt.Sprintf("not analysed: builds in %s has the target %q, and no stage has this name", config.RepositoryPath, b.Target))
-			return nil, false
+			return nil, fmt.Sprintf("builds in %s has the target %q, and no stage has this name", config.RepositoryPath, b.Target)
 		}
 		builds = append(builds, buildcontext.Build{
 			Dockerfile: p, Kind: buildcontext.Local, Context: b.Context, Target: b.Target, Args: b.Args,
@@ -366,7 +423,66 @@ func (a *run) builds(file *dockerfile.File) (builds []buildcontext.Build, ok boo
 	if len(builds) == 0 {
 		builds = []buildcontext.Build{buildcontext.Guess(a.tree, file)}
 	}
-	return valuesFirst(file, builds), true
+	if a.Choice == nil {
+		return valuesFirst(file, builds), ""
+	}
+	return a.chosen(file, builds)
+}
+
+// chosen is what the request's choice leaves of the known builds: those of its target, or the first
+// one with another target.
+func (a *run) chosen(file *dockerfile.File, builds []buildcontext.Build) (_ []buildcontext.Build, problem string) {
+	if target := a.Choice.Target; target != nil {
+		if file.Target(*target) == nil {
+			return nil, noStage(file.Source.Path, *target)
+		}
+		of := slices.DeleteFunc(slices.Clone(builds), func(b buildcontext.Build) bool { return !strings.EqualFold(b.Target, *target) })
+		if len(of) == 0 {
+			of = []buildcontext.Build{valuesFirst(file, builds)[0]}
+			of[0].Target = *target
+		}
+		builds = of
+	}
+	builds = slices.Clone(builds)
+	for i := range builds {
+		args := maps.Clone(builds[i].Args)
+		if args == nil {
+			args = map[string]string{}
+		}
+		maps.Copy(args, a.Choice.Args)
+		builds[i].Args = args
+	}
+	return valuesFirst(file, builds), ""
+}
+
+func noStage(p, target string) string {
+	return fmt.Sprintf("%s has no stage %q", p, target)
+}
+
+// foreignFrontend is the image that a syntax line names where it is not the frontend of Dockerfiles,
+// whose steps are those that hitrate knows; "" where it is, or where there is no such line. A mirror
+// has it under the same name.
+func foreignFrontend(file *dockerfile.File) (line int, frontend string) {
+	for _, d := range file.Directives {
+		if !strings.EqualFold(d.Name, "syntax") {
+			continue
+		}
+		fields := strings.Fields(d.Value)
+		if len(fields) == 0 {
+			return 0, ""
+		}
+		name, _, _ := strings.Cut(fields[0], "@")
+		if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+			name = name[:i]
+		}
+		for _, own := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
+			if name == own || strings.HasSuffix(name, "/"+own) {
+				return 0, ""
+			}
+		}
+		return file.Source.LineFromOffset(d.Span.Start), fields[0]
+	}
+	return 0, ""
 }
 
 // valuesFirst puts the builds first that give every FROM a value.
@@ -388,7 +504,7 @@ func valuesFirst(file *dockerfile.File, builds []buildcontext.Build) []buildcont
 func (a *run) compile(ctx context.Context, t *target) (ok bool) {
 	var first error
 	for i, b := range t.in.Builds {
-		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: t.in.File, Target: b.Target, Args: b.Args, AllStages: true})
+		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: t.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
 		switch {
 		case err == nil && i == 0:
 			return true
@@ -413,6 +529,7 @@ func (a *run) refuse(p string, err error) {
 		limit   *dockerfile.LimitError
 		missing *buildcache.MissingArgError
 		unset   *buildcache.UnsetError
+		absent  *buildcache.MissingSourceError
 	)
 	switch {
 	case errors.As(err, &missing):
@@ -420,6 +537,8 @@ func (a *run) refuse(p string, err error) {
 			missing.Arg, config.RepositoryPath))
 	case errors.As(err, &unset):
 		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, which this file neither sets nor declares", unset.Keyword, unset.Name))
+	case errors.As(err, &absent):
+		a.skip(p, absent.Lines.First, fmt.Sprintf("not analysed: its build context has no %s; what is made before the build is not in the repository", absent.Source))
 	case errors.As(err, &limit):
 		a.skip(p, 0, fmt.Sprintf("not analysed: %s (%d; hitrate reads up to %d)", limit.What, limit.Value, limit.Most))
 	case errors.As(err, &broken):

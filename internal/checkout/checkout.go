@@ -24,10 +24,14 @@ type Checkout struct {
 	Dir  string
 	root *os.Root
 	git  git
+
+	blobs       batch
+	workObjects map[string]string // paths of the work tree's files that git has not stored, by id
+	sha256      bool              // git's ids are SHA-256
 }
 
 // Open finds the root of the git checkout that dir lies in; where git knows of none (or is not
-// installed), dir itself is the root.
+// installed), dir itself is the root. A bare repository has commits and no work tree.
 func Open(ctx context.Context, dir string) (*Checkout, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -38,10 +42,14 @@ func Open(ctx context.Context, dir string) (*Checkout, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open the checkout: %s is not a directory", dir)
 	}
-	c := &Checkout{Dir: dir}
+	c := &Checkout{Dir: dir, workObjects: map[string]string{}}
 	if top, err := (git{dir: dir}).run(ctx, "rev-parse", "--show-toplevel"); err == nil {
 		c.Dir = filepath.FromSlash(strings.TrimRight(string(top), "\r\n"))
 		c.git = git{dir: c.Dir}
+	} else if _, bare := (git{dir: dir}).run(ctx, "rev-parse", "--absolute-git-dir"); bare == nil {
+		c.git = git{dir: dir}
+	} else {
+		c.git.why = err
 	}
 	if c.root, err = os.OpenRoot(c.Dir); err != nil {
 		return nil, fmt.Errorf("open the checkout: %w", err)
@@ -49,8 +57,11 @@ func Open(ctx context.Context, dir string) (*Checkout, error) {
 	return c, nil
 }
 
-// Close releases the root directory.
-func (c *Checkout) Close() error { return c.root.Close() }
+// Close releases the root directory, and ends the git that reads texts.
+func (c *Checkout) Close() error {
+	c.blobs.close()
+	return c.root.Close()
+}
 
 // HasGit says whether the checkout belongs to a git repository.
 func (c *Checkout) HasGit() bool { return c.git.dir != "" }
@@ -178,14 +189,17 @@ const maxText = 1 << 20
 // ErrTooLarge says that a file is larger than hitrate reads.
 var ErrTooLarge = errors.New("larger than 1 MB")
 
-// Read gives the text of an entry of WorkTree or Commit; *[ErrTooLarge] above 1 MB.
+// Read gives the text of an entry of WorkTree, Comparable or Commit; *[ErrTooLarge] above 1 MB.
 func (c *Checkout) Read(ctx context.Context, e buildcontext.Entry) ([]byte, error) {
 	if e.Size > maxText {
 		return nil, ErrTooLarge
 	}
 	path, ok := strings.CutPrefix(e.Object, workObject)
 	if !ok {
-		return c.git.blob(ctx, e.Object)
+		path, ok = c.workObjects[e.Object]
+	}
+	if !ok {
+		return c.blobs.blob(ctx, c.git, e.Object)
 	}
 	f, err := c.root.Open(filepath.FromSlash(path))
 	if err != nil {

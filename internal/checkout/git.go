@@ -16,15 +16,21 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
-// git runs git in a directory; its zero value is no repository.
-type git struct{ dir string }
+// git runs git in a directory; without one it is no repository.
+type git struct {
+	dir string
+	why error // why there is none
+}
 
 // errNoGit says that a command needs a git repository.
 var errNoGit = errors.New("not a git checkout: run it inside one")
 
-// run returns what git prints. Arguments that people give must stand behind --end-of-options.
-func (g git) run(ctx context.Context, args ...string) ([]byte, error) {
-	if g.dir == "" {
+// command is git with some arguments. Those that people give must stand behind --end-of-options.
+func (g git) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	switch {
+	case g.dir == "" && g.why != nil:
+		return nil, fmt.Errorf("%w (%w)", errNoGit, g.why)
+	case g.dir == "":
 		return nil, errNoGit
 	}
 	// What a repository's configuration could start (pagers, external diffs, hooks, fsmonitor) is
@@ -36,6 +42,15 @@ func (g git) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append(fixed, args...)...)
 	// A blobless clone would fetch what is missing, one object at a time.
 	cmd.Env = append(os.Environ(), "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C")
+	return cmd, nil
+}
+
+// run returns what git prints.
+func (g git) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd, err := g.command(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -46,17 +61,6 @@ func (g git) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
 	}
 	return out, nil
-}
-
-func (g git) blob(ctx context.Context, object string) ([]byte, error) {
-	out, err := g.run(ctx, "cat-file", "-s", object)
-	if err != nil {
-		return nil, err
-	}
-	if size, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64); err != nil || size > maxText {
-		return nil, ErrTooLarge
-	}
-	return g.run(ctx, "cat-file", "blob", object)
 }
 
 // Resolve returns the commit id that a revision names.
@@ -108,7 +112,7 @@ func (c *Checkout) Commit(ctx context.Context, commit string) ([]buildcontext.En
 		}
 		e := buildcontext.Entry{Path: path, Mode: fields[0], Object: fields[2], Size: size}
 		if e.Mode == "120000" {
-			link, err := c.git.blob(ctx, e.Object)
+			link, err := c.blobs.blob(ctx, c.git, e.Object)
 			if err != nil {
 				return nil, fmt.Errorf("read the link %s: %w", path, err)
 			}

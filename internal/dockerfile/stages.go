@@ -163,37 +163,52 @@ func (f *File) From(in *Instruction) []*Stage {
 	return out
 }
 
-// Needed are the stages that a build of target runs, in file order: those that it is FROM, those
-// that COPY --from, mounts and the ONBUILD triggers of a parent take from, and theirs. nil for an unknown target.
+// Uses are, for each stage by its index, the stages that it is FROM and those that COPY --from, mounts
+// and the ONBUILD triggers of its parent take from; some of them perhaps more than once.
+func (f *File) Uses(args map[string]string) [][]*Stage {
+	out := make([][]*Stage, len(f.Stages))
+	for i, parent := range f.parents(args) {
+		for _, in := range f.Stages[i].Instructions {
+			out[i] = append(out[i], f.From(in)...)
+		}
+		if parent == nil {
+			continue
+		}
+		out[i] = append(out[i], parent)
+		for _, in := range parent.Instructions {
+			if in.Trigger != nil {
+				out[i] = append(out[i], f.From(in.Trigger)...)
+			}
+		}
+	}
+	return out
+}
+
+// Label is what people and BuildKit call a stage: its name, or its number where it has none.
+func (s *Stage) Label() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return strconv.Itoa(s.Index)
+}
+
+// Needed are the stages that a build of target runs, in file order: what it uses, and what these do.
+// nil for an unknown target.
 func (f *File) Needed(target string, args map[string]string) []*Stage {
 	first := f.Target(target)
 	if first == nil {
 		return nil
 	}
-	parents := f.parents(args)
+	uses := f.Uses(args)
 	need := make([]bool, len(f.Stages))
-	todo := []*Stage{first}
-	want := func(stages ...*Stage) {
-		for _, s := range stages {
-			if s != nil && !need[s.Index] {
-				need[s.Index] = true
-				todo = append(todo, s)
-			}
-		}
-	}
 	need[first.Index] = true
-	for len(todo) > 0 {
+	for todo := []*Stage{first}; len(todo) > 0; {
 		stage := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, in := range stage.Instructions {
-			want(f.From(in)...)
-		}
-		if parent := parents[stage.Index]; parent != nil {
-			want(parent)
-			for _, in := range parent.Instructions {
-				if in.Trigger != nil {
-					want(f.From(in.Trigger)...)
-				}
+		for _, s := range uses[stage.Index] {
+			if !need[s.Index] {
+				need[s.Index] = true
+				todo = append(todo, s)
 			}
 		}
 	}

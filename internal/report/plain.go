@@ -22,6 +22,9 @@ func Plain(t rules.Text) string {
 	return strings.TrimSpace(b.String())
 }
 
+// Visible is a text on one line of which nothing acts in a terminal.
+func Visible(s string) string { return visible(s) }
+
 // codeSpan puts code between as many backticks as tell it from those in it, as Markdown does.
 func codeSpan(code string) string {
 	code = visible(code)
