@@ -199,3 +199,55 @@ func doubling(n int) string {
 	}
 	return b.String()
 }
+
+// fading is a context that ends after it was asked so many times.
+type fading struct {
+	context.Context
+	left int
+}
+
+func (f *fading) Err() error {
+	if f.left--; f.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Whenever time runs out, what is not done says so, and nothing is lost without a word.
+func TestRunOutOfTime(t *testing.T) {
+	repo := newRepository(map[string]string{
+		"a/Dockerfile":     "FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN pip install -r requirements.txt\n",
+		"b/Dockerfile":     "FROM python:3.11\nRUN pip install flask\n",
+		"requirements.txt": "flask==3.0.0\n",
+	})
+	request := analysis.Request{Config: config.Defaults(), Tree: repo.tree, Blobs: repo.texts}
+	whole := analysis.Run(t.Context(), request)
+	if len(whole.Suggestions) != 2 || len(whole.Needs) > 0 {
+		t.Fatalf("with time: %+v", whole)
+	}
+	seen := map[string]bool{}
+	for left := 0; ; left++ {
+		ctx := &fading{t.Context(), left}
+		report := analysis.Run(ctx, request)
+		if ctx.left >= 0 {
+			break
+		}
+		if len(report.Dockerfiles)+len(report.Skipped) != 2 {
+			t.Fatalf("after %d: %d Dockerfiles, skipped %v", left, len(report.Dockerfiles), report.Skipped)
+		}
+		for _, s := range report.Skipped {
+			seen[s.Message] = true
+		}
+		for _, f := range report.Findings {
+			if f.Suggestion < 0 && f.Withheld == "" && f.Rule != "missing-dockerignore" {
+				t.Errorf("after %d: %s of %s has neither an edit nor a reason", left, f.Rule, f.Path)
+			}
+			seen[f.Withheld] = true
+		}
+	}
+	for _, want := range []string{"not analysed: the Dockerfiles of this change took all the time that hitrate spends on them", "proving the edit took too long"} {
+		if !seen[want] {
+			t.Errorf("never said: %s", want)
+		}
+	}
+}

@@ -31,7 +31,8 @@ const (
 // Run looks at the tree of a request. It first works out what it has to read, over several rounds
 // (see Request.Blobs), and looks at the files when it has everything.
 //
-// Run needs no network, no file system and no clock. When ctx ends the report is incomplete.
+// Run needs no network, no file system and no clock. When ctx ends, what is not done by then is skipped
+// or withheld, with that reason.
 func Run(ctx context.Context, req Request) Report {
 	a := &run{
 		Request:  req,
@@ -55,7 +56,8 @@ func Run(ctx context.Context, req Request) Report {
 	var targets []*target
 	for _, p := range chosen {
 		if ctx.Err() != nil {
-			break
+			a.skip(p, 0, outOfTime)
+			continue
 		}
 		if t := a.open(ctx, p); t != nil {
 			targets = append(targets, t)
@@ -77,7 +79,7 @@ func Run(ctx context.Context, req Request) Report {
 		return a.unfinished()
 	}
 	for _, t := range targets {
-		if ctx.Err() == nil && !req.WithoutFixes {
+		if !req.WithoutFixes {
 			t.fixes = fix.Prove(ctx, t.in, t.findings)
 		}
 	}
@@ -516,11 +518,15 @@ func (a *run) compile(ctx context.Context, t *target) (ok bool) {
 			first = err
 		}
 	}
-	if ctx.Err() == nil {
-		a.refuse(t.in.File.Source.Path, first)
+	if ctx.Err() != nil {
+		a.skip(t.in.File.Source.Path, 0, outOfTime)
+		return false
 	}
+	a.refuse(t.in.File.Source.Path, first)
 	return false
 }
+
+const outOfTime = "not analysed: the Dockerfiles of this change took all the time that hitrate spends on them"
 
 // refuse says why a Dockerfile is not looked at.
 func (a *run) refuse(p string, err error) {
