@@ -63,6 +63,7 @@ type NewFile struct{ Path, Text string }
 
 // Unit is the edits of one finding, against the file as it is, with the effects that they declare.
 type Unit struct {
+	Path    string // of the file that they change: the ignore file; "" for the Dockerfile
 	Edits   []source.Edit
 	Effects []Effect
 	Note    Text // what the reader of the suggestion should know: "The cache mount keeps pip's downloads …"
@@ -80,6 +81,24 @@ type AddCopy struct {
 
 // MoveStep moves an instruction below another one of its stage, unchanged.
 type MoveStep struct{ Step, Below *dockerfile.Instruction }
+
+// MoveEnv moves an ARG, or an ENV or LABEL that is made of one, below another instruction of its stage,
+// unchanged: the RUNs that it passes lose its variables.
+type MoveEnv struct{ Step, Below *dockerfile.Instruction }
+
+// OwnCopies gives copies an owner, in place of a chown -R of the directory into which they copy. The
+// command goes, and with it Step where it is all that it does; with Keeps only its -R does.
+type OwnCopies struct {
+	Copies  []*dockerfile.Instruction
+	Owner   string // of --chown: "user:group"
+	Dir     string
+	Step    *dockerfile.Instruction // the RUN
+	Command *dockerfile.Command
+	Keeps   bool
+}
+
+// IgnorePath leaves a path out of the build context, by a line at the end of the ignore file.
+type IgnorePath struct{ Pattern string }
 
 // AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user; for apt, for what it
 // keeps of its archives and indexes.
@@ -121,6 +140,9 @@ type RemoveFlag struct {
 
 func (AddCopy) effect()       {}
 func (MoveStep) effect()      {}
+func (MoveEnv) effect()       {}
+func (IgnorePath) effect()    {}
+func (OwnCopies) effect()     {}
 func (AddCacheMount) effect() {}
 func (AddFlag) effect()       {}
 func (MergeUpdate) effect()   {}

@@ -9,6 +9,7 @@ type Reason string
 const (
 	NeedsSource       Reason = "the install needs the source"
 	StepBetween       Reason = "a step between may read or change the source"
+	StepUsesSource    Reason = "other commands of the step use the source"
 	ManifestMissing   Reason = "a file that the install reads is not in the build context"
 	ManifestUnknown   Reason = "which files the install reads is not known"
 	ManifestLink      Reason = "a file that the install reads is a symbolic link"
@@ -17,6 +18,9 @@ const (
 	ArchiveOrRemote   Reason = "an ADD may unpack or fetch what it names"
 	ValuesBetween     Reason = "the COPY uses a variable that changes on the way"
 	DirectoryOwner    Reason = "a directory would belong to another user"
+	OtherVariables    Reason = "the instruction sets other variables too"
+	UserLater         Reason = "the user is made below the COPY"
+	OwnedOthers       Reason = "other steps make files in the directory too"
 	CopiesCross       Reason = "another COPY between writes to the same place"
 	Overwrites        Reason = "the moved COPY would overwrite what a step makes"
 	IgnoreFirst       Reason = "what the install makes has to be in the ignore file first"

@@ -21,7 +21,7 @@ import (
 // A case of testdata/RULE.txtar is the sections CASE/…: the files of a small repository, and
 //
 //	CASE/want     what the rule finds, and the Dockerfile after its edit; empty for silence
-//	CASE/build    "context DIR", "target STAGE", "arg NAME=VALUE", "git", "guess" (written down nowhere),
+//	CASE/build    "context DIR", "target STAGE", "arg NAME=VALUE", "volatile NAME" (passed, another value each time), "git", "guess" (written down nowhere),
 //	              "legacy" (a builder without BuildKit): how the Dockerfile is built, where it is not by the root and the last stage
 //
 // The configuration is read from CASE/.github/hitrate.yml. UPDATE=1 writes the want sections again.
@@ -128,6 +128,8 @@ func (c *testCase) input(t testing.TB) Input {
 		case "arg":
 			name, v, _ := strings.Cut(value, "=")
 			build.Args[name] = v
+		case "volatile":
+			build.Volatile = append(build.Volatile, value)
 		case "legacy":
 			facts.WithoutBuildKit = &workflow.Evidence{Path: "ci.yml", Line: 1, What: "kaniko"}
 		}
@@ -181,7 +183,14 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 			if f.Withheld != "" {
 				t.Error("an edit that is withheld")
 			}
-			edited, err := source.Apply(in.File.Source.Data, f.Unit.Edits)
+			changed, err := in.File.Source, error(nil)
+			if f.Unit.Path != "" {
+				if changed, err = in.Read(f.Unit.Path); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&out, "edit of %s\n", f.Unit.Path)
+			}
+			edited, err := source.Apply(changed.Data, f.Unit.Edits)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +198,7 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 			if len(f.Unit.Note) > 0 {
 				fmt.Fprintf(&out, "note: %s\n", f.Unit.Note)
 			}
-			c.settles(t, f, edited)
+			c.settles(t, f, changed.Path, edited)
 		}
 		if f.NewFile != nil {
 			fmt.Fprintf(&out, "new file %s\n%s", f.NewFile.Path, indent("| ", f.NewFile.Text))
@@ -200,7 +209,7 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 }
 
 // settles runs the rules on what the edit makes: the finding must be gone and no other one there.
-func (c *testCase) settles(t *testing.T, f Finding, edited []byte) {
+func (c *testCase) settles(t *testing.T, f Finding, changed string, edited []byte) {
 	t.Helper()
 	before := map[string]int{}
 	for _, o := range Run(c.input(t)) {
@@ -210,7 +219,7 @@ func (c *testCase) settles(t *testing.T, f Finding, edited []byte) {
 	for name, data := range c.files {
 		after.files[name] = data
 	}
-	after.files[c.dockerfilePath()] = edited
+	after.files[changed] = edited
 	now := map[string]int{}
 	for _, o := range Run(after.input(t)) {
 		now[o.Rule+o.Subject]++

@@ -119,6 +119,7 @@ type Effects struct {
 	Uninstalls []PackageRemoval
 	Fetches    []Fetch
 	Checkouts  []Checkout
+	Ownerships []Ownership // some of Touches and Unknown
 	// Unknown are commands that the table does not know: they may read and write anything.
 	Unknown []*dockerfile.Command
 	// Unread says that the script could not be read at all.
@@ -155,6 +156,7 @@ func within(inner, outer *dockerfile.Command) bool {
 func (e *Effects) add(c *call) {
 	kind := c.classify()
 	e.fetches(c, kind)
+	e.ownership(c)
 	switch {
 	case kind.install != nil:
 		e.Installs = append(e.Installs, *kind.install)

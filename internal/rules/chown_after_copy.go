@@ -1,0 +1,304 @@
+package rules
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+var _ = register(&Rule{
+	ID:       "chown-after-copy",
+	Title:    "A RUN changes the owner or mode of everything that a COPY brought",
+	Severity: config.SeverityWarning,
+	What:     "`chown -R`, `chgrp -R` or `chmod -R` in a stage that is part of the image names a directory that a `COPY` or `ADD` of the same stage has filled.",
+	Why: "A file whose owner or mode changes is written whole into the layer of the `RUN`, while the layer of the `COPY` keeps the first one. " +
+		"The image has the data twice, every pull brings both, and a change to one file writes all of them again.",
+	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands. " +
+		"Offered where nothing but these `COPY`s is in the directory, as far as the whole file and a known base image tell, and no user or group is made between the `COPY` and the `chown`. " +
+		"For `chmod` there are words only: git shows one bit of a file's mode.",
+	Not: "Single files (`chmod +x entrypoint.sh`) and folders with a handful of files, which weigh nothing; what a `COPY` has brought with the same owner already; `chmod` that adds nothing but `r` and `X`; " +
+		"commands under a condition; stages whose layers do not reach the image.",
+	Sources: []Source{
+		{"Dockerfile reference: COPY --chown --chmod", "https://docs.docker.com/reference/dockerfile/#copy---chown---chmod"},
+		{"OCI image format: layers", "https://github.com/opencontainers/image-spec/blob/main/layer.md#change-types"},
+	},
+	Check: checkChown,
+})
+
+// readable is a mode that only lets more people read, which git's files already let them.
+var readable = regexp.MustCompile(`^[ugoa]*\+[rX]+(,[ugoa]*\+[rX]+)*$`)
+
+func checkChown(p *Pass) {
+	if p.states == nil {
+		return
+	}
+	for _, stage := range p.File.Stages {
+		if !p.shipped[stage] {
+			continue
+		}
+		for _, lane := range p.lanes(stage) {
+			for i, st := range lane {
+				for _, o := range p.effectsOf(st.in).Ownerships {
+					if !o.Recursive || !o.Command.Always || o.Command.Name == "chmod" && readable.MatchString(o.Spec) {
+						continue
+					}
+					if copies := p.changesHands(lane, i, o); len(copies) > 0 {
+						p.reportChown(lane, i, o, copies)
+					}
+				}
+			}
+		}
+	}
+}
+
+// changesHands are the steps above that brought what a command gives another owner or mode.
+func (p *Pass) changesHands(lane []step, i int, o shelleffects.Ownership) []int {
+	var out []int
+	for j := range lane[:i] {
+		in := lane[j].in
+		if in.Keyword != "COPY" && in.Keyword != "ADD" || len(in.Args) < 2 || p.ownedBy(in, o) {
+			continue
+		}
+		if slices.ContainsFunc(o.Paths, func(dir string) bool { return p.fills(in, dir) }) {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// ownedBy says whether a COPY gives its files the owner or mode already that a command is about to.
+func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) bool {
+	for _, f := range in.Flags {
+		if f.Name != o.Command.Name {
+			continue
+		}
+		value, _ := shelleffects.Expand(unquoted(f.Value), p.states[in].Env)
+		user, _, _ := strings.Cut(value, ":")
+		if value == o.Spec || strings.TrimLeft(value, "0") == strings.TrimLeft(o.Spec, "0") || user == o.Spec {
+			return true
+		}
+	}
+	return false
+}
+
+// fills says whether a COPY or ADD fills a directory of the image, or a good part of it.
+func (p *Pass) fills(in *dockerfile.Instruction, dir string) bool {
+	dest, known := shelleffects.Expand(in.Args[len(in.Args)-1].Value, p.states[in].Env)
+	if !known {
+		return false
+	}
+	if !path.IsAbs(dest) {
+		dest = path.Join("/", p.states[in].Workdir, dest)
+	}
+	dest = path.Clean(dest)
+	if cmd, ok := in.Command.(*instructions.CopyCommand); ok && cmd.From != "" {
+		return shelleffects.Covers(dir, dest)
+	}
+	n := 0
+	for _, c := range p.copiesOf(in) {
+		if c.root() && shelleffects.Covers(dir, c.dest) || c.unseen() && c.directory() && shelleffects.Covers(dir, c.dest) {
+			return true
+		}
+		for _, pr := range c.pairs {
+			if shelleffects.Covers(dir, pr.image) {
+				n++
+			}
+		}
+	}
+	return n >= smallFolder
+}
+
+func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies []int) {
+	f := Finding{Subject: o.Command.Name + " " + strings.Join(o.Paths, " ")}
+	var lines []*dockerfile.Instruction
+	for _, j := range copies {
+		f.Related = append(f.Related, p.place(lane[j].outer))
+		lines = append(lines, lane[j].outer)
+	}
+	command := code(p.textOf(o.Command.Span))
+	f.Title = say(command, " stores copied files a second time.")
+	f.Here = say("This stores the files of ", p.linesOf(lines), " a second time.")
+	what, flag := "owner", "--chown"
+	if o.Command.Name == "chmod" {
+		what, flag = "mode", "--chmod"
+	}
+	f.Why = say("A file that gets another ", what, " is written whole into this layer, and the layer of ", p.linesOf(lines), " keeps the first one: the image has both.")
+	f.Advice = say("Give the ", what, " to the COPY with ", code(flag), ".")
+	if o.SpecKnown && o.Command.Name != "chgrp" && plainOwner.MatchString(o.Spec) {
+		value := o.Spec
+		if o.Command.Name == "chown" {
+			value = copyOwner(value)
+		}
+		f.Advice = say("Give the ", what, " to the COPY: ", code(flag+"="+value), ".")
+	}
+	f.Done = say("The copied files are no longer in the image twice.")
+	unit, reason := p.ownCopies(lane, i, o, copies)
+	switch reason {
+	case UserLater:
+		f.Advice = say("Make the user above the COPY, and give the owner to the COPY with ", code(flag), ".")
+	case OwnedOthers:
+		f.Advice = say(f.Advice, " What other steps make there can change hands where it is made.")
+	}
+	f.Unit, f.Withheld = unit, string(reason)
+	if o.Command.Name != "chown" {
+		f.Withheld = ""
+	}
+	p.report(lane[i].outer, f)
+}
+
+var plainOwner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_][A-Za-z0-9_-]*)?$`)
+
+// numbers are an owner and a group that need no entry in /etc/passwd.
+var numbers = regexp.MustCompile(`^[0-9]+(:[0-9]+)?$`)
+
+// copyOwner is the --chown of a COPY that gives what chown gives: without a group it leaves root's, which
+// --chown without one would not.
+func copyOwner(spec string) string {
+	if !strings.Contains(spec, ":") {
+		return spec + ":0"
+	}
+	return spec
+}
+
+// ownCopies is the edit: the owner goes to the COPYs, and of the command stays what the directory itself
+// needs.
+func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []int) (*Unit, Reason) {
+	in, run := lane[i].in, lane[i].in.Run()
+	switch {
+	case o.Command.Name != "chown":
+		return nil, NotProven
+	case in != lane[i].outer:
+		return nil, InOnBuild
+	case run.Exec != nil || run.Heredoc || !o.Plain || !o.SpecKnown || !plainOwner.MatchString(o.Spec) || o.Command.Nested > 0 || o.Command.OtherUser:
+		return nil, ScriptForm
+	}
+	owner := copyOwner(o.Spec)
+	dir := o.Paths[0]
+	effect := OwnCopies{Owner: owner, Dir: dir, Step: in, Command: o.Command}
+	unit := &Unit{}
+	for j := range lane[:i] {
+		c := lane[j].in
+		if c.Keyword != "COPY" && c.Keyword != "ADD" || !p.writesInto(c, dir) {
+			continue
+		}
+		if slices.ContainsFunc(c.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "link" }) {
+			return nil, CopyOptions
+		}
+		if !slices.Contains(copies, j) && c.Keyword == "ADD" && len(p.copiesOf(c)) == 0 {
+			return nil, ArchiveOrRemote
+		}
+		at := c.Span.Start + len(c.Keyword)
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " --chown=" + owner})
+		effect.Copies = append(effect.Copies, c)
+	}
+	if reason := p.usersBetween(lane, copies[0], i, o); reason != "" {
+		return nil, reason
+	}
+	effect.Keeps = p.madeByWorkdir(lane, i, dir)
+	edit, reason := p.withoutChown(in, o, effect.Keeps)
+	if reason != "" {
+		return nil, reason
+	}
+	unit.Edits = append(unit.Edits, edit)
+	unit.Effects = []Effect{effect}
+	return unit, ""
+}
+
+// writesInto says whether a COPY or ADD may bring something into a directory.
+func (p *Pass) writesInto(in *dockerfile.Instruction, dir string) bool {
+	if len(in.Args) < 2 {
+		return true
+	}
+	dest, known := shelleffects.Expand(in.Args[len(in.Args)-1].Value, p.states[in].Env)
+	if !path.IsAbs(dest) {
+		dest = path.Join("/", p.states[in].Workdir, dest)
+	}
+	return !known || shelleffects.Covers(dir, path.Clean(dest))
+}
+
+// usersBetween says why the owner's name may not be known yet where the first COPY stands, or what else
+// the steps up to the chown do in its directory.
+func (p *Pass) usersBetween(lane []step, from, i int, o shelleffects.Ownership) Reason {
+	for _, st := range lane[from : i+1] {
+		if st.in.Run() == nil {
+			continue
+		}
+		for _, cmd := range st.in.Run().Commands {
+			if shelleffects.Accounts(cmd) && cmd.Span.Start < o.Command.Span.Start && !numbers.MatchString(o.Spec) {
+				return UserLater
+			}
+		}
+	}
+	for _, st := range lane[:i+1] {
+		e := p.effectsOf(st.in)
+		for _, t := range e.Touches {
+			if t.Command.Span.Start < o.Command.Span.Start && slices.ContainsFunc(t.Paths, func(f string) bool { return shelleffects.Covers(o.Paths[0], f) }) {
+				return OwnedOthers
+			}
+		}
+		for _, c := range e.Unknown {
+			if c.Span.Start < o.Command.Span.Start {
+				return OwnedOthers
+			}
+		}
+	}
+	return ""
+}
+
+// madeByWorkdir says whether the directory is there before the first COPY, because a WORKDIR makes it.
+func (p *Pass) madeByWorkdir(lane []step, i int, dir string) bool {
+	for _, st := range lane[:i] {
+		switch {
+		case st.in.Keyword == "WORKDIR":
+			at, ok := st.in.Command.(*instructions.WorkdirCommand)
+			if !ok {
+				continue
+			}
+			made, _ := shelleffects.Expand(at.Path, p.states[st.in].Env)
+			if !path.IsAbs(made) {
+				made = path.Join("/", p.states[st.in].Workdir, made)
+			}
+			if path.Clean(made) == dir {
+				return true
+			}
+		case (st.in.Keyword == "COPY" || st.in.Keyword == "ADD") && p.writesInto(st.in, dir):
+			return false
+		}
+	}
+	return false
+}
+
+// withoutChown is the edit of the RUN: the command goes, with the instruction where it was all of it; or
+// its -R does.
+func (p *Pass) withoutChown(in *dockerfile.Instruction, o shelleffects.Ownership, keeps bool) (source.Edit, Reason) {
+	run := in.Run()
+	if keeps {
+		for n, w := range o.Command.Words[1 : len(o.Command.Words)-1] {
+			if w.Value == "-R" || w.Value == "--recursive" {
+				return source.Edit{Span: source.Span{Start: w.Span.Start, End: o.Command.Words[n+2].Span.Start}}, ""
+			}
+		}
+		return source.Edit{}, ScriptForm
+	}
+	at := slices.IndexFunc(run.Steps, func(s dockerfile.Step) bool { return slices.Contains(s.Commands, o.Command) })
+	switch {
+	case at < 0 || len(run.Steps[at].Commands) != 1 || run.Steps[at].HasHeredoc:
+		return source.Edit{}, ScriptForm
+	case len(run.Steps) == 1:
+		span := source.Span{Start: p.attachedStart(in), End: in.Span.End}
+		return source.Edit{Span: p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(span))}, ""
+	case slices.ContainsFunc(run.Steps[1:], func(s dockerfile.Step) bool { return s.Op != "&&" }):
+		return source.Edit{}, FailureUnseen
+	case at == 0:
+		return source.Edit{Span: source.Span{Start: run.Steps[0].Span.Start, End: run.Steps[1].Span.Start}}, ""
+	}
+	return source.Edit{Span: source.Span{Start: run.Steps[at-1].Span.End, End: run.Steps[at].Span.End}}, ""
+}

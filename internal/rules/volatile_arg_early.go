@@ -1,0 +1,408 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+var _ = register(&Rule{
+	ID:       "volatile-arg-early",
+	Title:    "A build argument that changes with each build stands above steps that do not use it",
+	Severity: config.SeverityWarning,
+	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
+		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step needs.",
+	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
+		"A new value runs all of them again.",
+	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
+		"Nothing is offered where an `ENV` sets other variables too.",
+	Not: "An `ARG` that no build gives a value: it changes nothing. Steps other than `RUN`: `COPY` and `WORKDIR` do not see the environment unless a variable is written in them. " +
+		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), and cheap ones. Arguments that exist to break the cache (`CACHEBUST`). " +
+		"Where `LABEL` stands does not matter: it is no step.",
+	Sources: []Source{
+		{"Dockerfile reference: impact on build caching", "https://docs.docker.com/reference/dockerfile/#impact-on-build-caching"},
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
+	},
+	Check: checkVolatileArgs,
+})
+
+// volatileName are names of what is another value with each build, whoever passes it.
+var volatileName = regexp.MustCompile(`(?i)^(\w+_)?((GIT|VCS|SCM|SOURCE|BUILD|CI|HEAD)_?(COMMIT|SHA|SHA1|HASH|REV|REVISION)(_?(SHA|HASH|ID|SHORT|DATE|TIME))?|COMMIT_?(SHA|HASH|ID|REF|DATE|TIME|TIMESTAMP)|GIT_?(REF|DESCRIBE|DIRTY)|VCS_?REF|BUILD_?(DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|REF)|CREATED_?AT|REVISION|COMMIT)$`)
+
+// releaseName are names of the project's own version, which is another one with each release. What has a
+// real default, and the versions of other things (PYTHON_VERSION), is set once and stays.
+var releaseName = regexp.MustCompile(`(?i)^((APP|APPLICATION|PROJECT|PACKAGE|PKG|IMAGE|BUILD|RELEASE|SERVICE)_?(VERSION|TAG)|VERSION(_?TAG)?|RELEASE)$`)
+
+// cacheBuster are names of arguments that are passed to run the steps below them again.
+var cacheBuster = regexp.MustCompile(`(?i)(bust|invalidate|no_?cache|force|refresh|skip_?cache|cache_?(key|date|version))`)
+
+// plainDefault is a default that stands for "not given": what is given then changes.
+var plainDefault = regexp.MustCompile(`(?i)^["']?(|unknown|unspecified|undefined|unset|none|null|n/?a|dev|devel|development|local|snapshot|dirty|head|latest|manual|0+|0\.0\.0\S*|(0000|0001|1970)-01-01\S*)["']?$`)
+
+// carried is one volatile ARG with what is made of it.
+type carried struct {
+	names  []string // variables that change with it, its own first
+	steps  []*dockerfile.Instruction
+	until  int                       // in the stage: the first step that uses one of them; the number of steps where none does
+	hit    []*dockerfile.Instruction // RUNs that run again for nothing
+	known  known
+	reason Reason // why it cannot move
+}
+
+func checkVolatileArgs(p *Pass) {
+	if p.states == nil {
+		return
+	}
+	for _, stage := range p.File.Stages {
+		if !p.needed[stage] {
+			continue
+		}
+		var all []*carried
+		for i, in := range stage.Instructions {
+			if c := p.carries(stage, i, in); c != nil {
+				all = append(all, c)
+			}
+		}
+		for len(all) > 0 {
+			same := []*carried{all[0]}
+			var others []*carried
+			for _, c := range all[1:] {
+				if c.until == all[0].until {
+					same = append(same, c)
+				} else {
+					others = append(others, c)
+				}
+			}
+			p.reportVolatile(stage, same, others)
+			all = others
+		}
+	}
+}
+
+// carries looks at one instruction; nil where it is no volatile ARG or costs nothing.
+func (p *Pass) carries(stage *dockerfile.Stage, i int, in *dockerfile.Instruction) *carried {
+	arg, ok := in.Command.(*instructions.ArgCommand)
+	if !ok {
+		return nil
+	}
+	c := &carried{steps: []*dockerfile.Instruction{in}}
+	for _, pair := range arg.Args {
+		if k := p.volatile(stage, i, pair.Key, pair.Value); k.as != "" {
+			c.names, c.known = append(c.names, pair.Key), k
+		}
+	}
+	if len(c.names) == 0 {
+		return nil
+	}
+	if len(c.names) < len(arg.Args) {
+		c.reason = OtherVariables
+	}
+	c.until = len(stage.Instructions)
+	for j := i + 1; j < len(stage.Instructions); j++ {
+		next := stage.Instructions[j]
+		switch {
+		case next.Trigger != nil || next.Keyword == "CMD" || next.Keyword == "ENTRYPOINT" || next.Keyword == "HEALTHCHECK":
+			continue // they run later, with what the image's configuration has
+		case c.join(p, next):
+			continue
+		case p.usesVariable(stage, j, c.names):
+			c.until = j
+		case next.Run() != nil && p.costs(next):
+			c.hit = append(c.hit, next)
+		}
+		if c.until == j {
+			break
+		}
+	}
+	if len(c.hit) == 0 {
+		return nil
+	}
+	return c
+}
+
+// join takes an ENV, ARG or LABEL that is made of the variables along.
+func (c *carried) join(p *Pass, in *dockerfile.Instruction) bool {
+	text := p.textOf(in.Span)
+	if !slices.ContainsFunc(c.names, func(name string) bool { return expands(text, name) }) {
+		return false
+	}
+	var keys []string
+	switch cmd := in.Command.(type) {
+	case *instructions.LabelCommand:
+	case *instructions.ArgCommand:
+		for _, pair := range cmd.Args {
+			keys = append(keys, pair.Key)
+		}
+	case *instructions.EnvCommand:
+		for _, pair := range cmd.Env {
+			keys = append(keys, pair.Key)
+			if !slices.ContainsFunc(c.names, func(name string) bool { return expands(pair.Value, name) }) {
+				c.reason = OtherVariables
+			}
+		}
+	default:
+		return false
+	}
+	if slices.ContainsFunc(keys, shelleffects.ReadsVariable) {
+		return false
+	}
+	for _, key := range keys {
+		if !slices.Contains(c.names, key) {
+			c.names = append(c.names, key)
+		}
+	}
+	c.steps = append(c.steps, in)
+	return true
+}
+
+// expands says whether a text has $NAME or ${NAME…}.
+func expands(text, name string) bool {
+	for i := 0; ; {
+		n := strings.IndexByte(text[i:], '$')
+		if n < 0 {
+			return false
+		}
+		i += n + 1
+		rest := strings.TrimPrefix(text[i:], "{")
+		if strings.HasPrefix(rest, name) && (len(rest) == len(name) || !isNameByte(rest[len(name)])) {
+			return true
+		}
+	}
+}
+
+func isNameByte(b byte) bool {
+	return b == '_' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z'
+}
+
+// known is how it is known that an ARG changes.
+type known struct {
+	as     string // "build": with each build, "release": with each release; "" for neither
+	origin string // the build that passes it; "" where its name and use tell
+}
+
+// volatile says whether an ARG is another value with each build or release.
+func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *string) known {
+	if cacheBuster.MatchString(name) || shelleffects.ReadsVariable(name) {
+		return known{}
+	}
+	passed := false
+	for _, b := range append(slices.Clone(p.Builds), p.Facts.Builds...) {
+		if b.Dockerfile != p.File.Source.Path {
+			continue
+		}
+		_, fixed := b.Args[name]
+		passed = passed || fixed
+		if slices.Contains(b.Volatile, name) && slices.Contains(p.File.Needed(b.Target, b.Args), stage) {
+			return known{"build", b.Origin}
+		}
+	}
+	if passed || value != nil && !plainDefault.MatchString(*value) {
+		return known{}
+	}
+	var named, speaks bool
+	for _, in := range stage.Instructions[at+1:] {
+		if in.Run() != nil && namesVariable(p.textOf(in.Span), name) {
+			named, speaks = true, (!named || speaks) && onlySpeaks(in.Run(), name)
+		}
+	}
+	switch {
+	case releaseName.MatchString(name) && value == nil && named:
+		return known{as: "release"} // without a value the step that uses it would make no sense
+	case volatileName.MatchString(name) && !p.writtenDown() && (!named || speaks):
+		// What is cloned, downloaded or installed by it would be a pin of something else.
+		return known{as: "build"}
+	}
+	return known{}
+}
+
+// onlySpeaks says whether the commands of a RUN that name a variable write it somewhere, and no more.
+func onlySpeaks(run *dockerfile.Run, name string) bool {
+	for _, cmd := range run.Commands {
+		for _, w := range cmd.Words {
+			if cmd.Name != "echo" && cmd.Name != "printf" && cmd.Name != "test" && cmd.Name != "[" && namesVariable(w.Value, name) {
+				return false
+			}
+		}
+	}
+	return run.Err == nil
+}
+
+// namesVariable says whether a text has a name as a word of its own.
+func namesVariable(text, name string) bool {
+	for i := 0; ; {
+		n := strings.Index(text[i:], name)
+		if n < 0 {
+			return false
+		}
+		start := i + n
+		i = start + len(name)
+		if (start == 0 || !isNameByte(text[start-1])) && (i == len(text) || !isNameByte(text[i])) {
+			return true
+		}
+	}
+}
+
+// usesVariable says whether a step of a stage uses one of some variables, or may.
+func (p *Pass) usesVariable(stage *dockerfile.Stage, j int, names []string) bool {
+	in := stage.Instructions[j]
+	text := p.textOf(in.Span)
+	if in.Run() == nil {
+		return slices.ContainsFunc(names, func(name string) bool {
+			return expands(text, name) || (in.Keyword == "ENV" || in.Keyword == "ARG") && namesVariable(text, name)
+		})
+	}
+	if slices.ContainsFunc(names, func(name string) bool { return namesVariable(text, name) }) {
+		return true
+	}
+	e := p.effectsOf(in)
+	if e.ReadsEnvironment() {
+		return true
+	}
+	lane := p.lanes(stage)[0]
+	at := slices.IndexFunc(lane, func(st step) bool { return st.in == in })
+	return slices.ContainsFunc(e.Installs, func(install shelleffects.Install) bool {
+		return p.hooksNeedSource(p.reads(lane, at, install), install)
+	})
+}
+
+// costs says whether running a RUN again takes time: it installs or fetches.
+func (p *Pass) costs(in *dockerfile.Instruction) bool {
+	e := p.effectsOf(in)
+	return len(e.Installs)+len(e.Packages)+len(e.Updates)+len(e.Fetches) > 0 ||
+		slices.ContainsFunc(in.Run().Commands, func(c *dockerfile.Command) bool { return c.Name == "curl" || c.Name == "wget" })
+}
+
+func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) {
+	var names []string
+	var hit []*dockerfile.Instruction
+	var why known
+	for _, c := range same {
+		names = append(names, c.names[0])
+		for _, in := range c.hit {
+			if !slices.Contains(hit, in) {
+				hit = append(hit, in)
+			}
+		}
+		if why == (known{}) || why.origin == "" {
+			why = c.known
+		}
+	}
+	first := same[0]
+	f := Finding{Subject: strings.Join(names, ", ")}
+	for _, in := range hit {
+		f.Related = append(f.Related, p.place(in))
+	}
+	they, them, stand, change := "An ARG is", "it", "stands", "it changes"
+	if len(names) > 1 {
+		they, them, stand, change = "ARGs are", "them", "stand", "they change"
+	}
+	steps := say("a step that does not use ", them)
+	if len(hit) > 1 {
+		steps = say(len(hit), " steps that do not use ", them)
+	}
+	f.Title = say("Each new ", list(names), " re-runs ", steps, ".")
+	f.Here = f.Title
+	how := say("whose name says that ", change, " with each ", why.as)
+	if len(names) > 1 {
+		how = say("whose names say that ", change, " with each ", why.as)
+	}
+	if why.origin != "" {
+		how = say("to which ", code(why.origin), " gives another value with each build")
+	}
+	f.Why = say(they, " part of the environment of every RUN below, and ", list(names), ", ", how, ", ", stand, " above ", p.linesOf(hit), ".")
+	if first.until < len(stage.Instructions) {
+		f.Advice = say("Move ", them, " down to just above line ", p.line(stage.Instructions[first.until]), ", the first that may use ", them, ".")
+	} else {
+		f.Advice = say("Move ", them, " below the last step: no step uses ", them, ".")
+	}
+	f.Done = say(list(names), " now ", stand, " below the steps that do not use ", them, ".")
+	f.Unit, f.Withheld = p.moveVolatile(stage, same, others)
+	p.report(first.steps[0], f)
+}
+
+// linesOf names the first lines of instructions: "line 4", "lines 4, 7 and 2 more".
+func (p *Pass) linesOf(all []*dockerfile.Instruction) Text {
+	if len(all) == 1 {
+		return say("line ", p.line(all[0]))
+	}
+	parts := []any{"lines "}
+	for i, in := range all {
+		switch {
+		case i == 3:
+			return say(append(parts, " and ", len(all)-3, " more")...)
+		case i > 0 && i == len(all)-1:
+			parts = append(parts, " and ")
+		case i > 0:
+			parts = append(parts, ", ")
+		}
+		parts = append(parts, p.line(in))
+	}
+	return say(parts...)
+}
+
+// moveVolatile is the edit: the instructions go, in their order, to just above the first one that uses
+// them, else below the last step of the stage.
+func (p *Pass) moveVolatile(stage *dockerfile.Stage, same, others []*carried) (*Unit, string) {
+	var moved []*dockerfile.Instruction
+	for _, c := range same {
+		if c.reason != "" {
+			return nil, string(c.reason)
+		}
+		for _, in := range c.steps {
+			if slices.ContainsFunc(others, func(o *carried) bool { return slices.Contains(o.steps, in) }) {
+				return nil, string(OtherVariables)
+			}
+			if !slices.Contains(moved, in) {
+				moved = append(moved, in)
+			}
+		}
+	}
+	slices.SortFunc(moved, func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start })
+	until := same[0].until
+	if until == len(stage.Instructions) {
+		until = 1 + slices.IndexFunc(stage.Instructions, func(in *dockerfile.Instruction) bool { return in == lastStep(stage) })
+	}
+	var below *dockerfile.Instruction
+	for _, in := range stage.Instructions[:until] {
+		if !slices.Contains(moved, in) {
+			below = in
+		}
+	}
+	if below == nil || below.Span.Start < same[0].hit[0].Span.Start {
+		return nil, string(Internal)
+	}
+	unit := &Unit{}
+	newline := p.File.Source.Newline()
+	text := ""
+	for _, in := range moved {
+		if in.Span.Start > below.Span.Start {
+			continue // it stands there already
+		}
+		span := source.Span{Start: p.attachedStart(in), End: in.Span.End}
+		text += newline + p.textOf(span)
+		unit.Edits = append(unit.Edits, source.Edit{Span: p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(span))})
+		unit.Effects = append(unit.Effects, MoveEnv{Step: in, Below: below})
+	}
+	end := below.Span.End
+	unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: end, End: end}, New: text})
+	return unit, ""
+}
+
+// lastStep is the last instruction of a stage that makes a step.
+func lastStep(stage *dockerfile.Stage) *dockerfile.Instruction {
+	var last *dockerfile.Instruction
+	for _, in := range stage.Instructions {
+		switch in.Keyword {
+		case "RUN", "COPY", "ADD", "WORKDIR":
+			last = in
+		}
+	}
+	return last
+}
