@@ -78,7 +78,8 @@ func (b *batch) ask(ctx context.Context, g git, object string) ([]byte, error) {
 }
 
 func (b *batch) start(ctx context.Context, g git) error {
-	cmd, err := g.command(ctx, "cat-file", "--batch")
+	// It outlives the call that happens to be the first.
+	cmd, err := g.command(context.WithoutCancel(ctx), "cat-file", "--batch")
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -238,5 +239,28 @@ func TestWithoutGit(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "nowhere")); err == nil {
 		t.Error("opened a directory that is not there")
+	}
+}
+
+// The git that reads texts outlives the caller that was the first to ask.
+func TestReadAfterTheFirstCallerIsGone(t *testing.T) {
+	dir, git := repository(t)
+	write(t, dir, "a", "one\n")
+	write(t, dir, "b", "two\n")
+	git("add", "-A")
+	git("commit", "-q", "-m", "first")
+	c := open(t, dir)
+	entries, err := c.Commit(t.Context(), git("rev-parse", "HEAD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"one\n", "two\n"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		got, err := c.Read(ctx, entries[i])
+		cancel()
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", entries[i].Path, got, err)
+		}
+		time.Sleep(20 * time.Millisecond) // in which a process of the first caller would be ended
 	}
 }
