@@ -2,6 +2,7 @@ package rules
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -99,11 +100,27 @@ func (p *Pass) keepsLists(in *dockerfile.Instruction) *dockerfile.Command {
 		return nil
 	}
 	if slices.ContainsFunc(e.Unknown, func(c *dockerfile.Command) bool {
-		return c.Span.Start > last.Span.Start && (c.Name == "rm" || c.Name == "find" || shelleffects.MayRunManager(c))
+		return c.Span.Start > last.Span.Start && mayCleanUp(c)
 	}) {
 		return nil // it may clean up
 	}
 	return update
+}
+
+// tidy are the names of programs that may clean up; what is called "install" often does at its end.
+var tidy = regexp.MustCompile(`(?i)clean|purge|prune|install|apt|\.sh$`)
+
+// mayCleanUp says whether a command that the table does not know may take the index away: a removal
+// that could not be read, a shell script, a program with a name that says so.
+func mayCleanUp(c *dockerfile.Command) bool {
+	switch c.Name {
+	case "", "rm", "find", "sh", "bash", "dash", "ash", "eval", "xargs", "parallel":
+		return true
+	case "make":
+		return shelleffects.MayRunManager(c)
+	}
+	program := c.Words[0].Value
+	return tidy.MatchString(c.Name) || strings.Contains(program, "/") && !strings.Contains(program, "/bin/") && shelleffects.MayRunManager(c)
 }
 
 // setupScripts are scripts behind an address that add a repository and run "apt-get update".
@@ -156,7 +173,8 @@ func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {
 	case mount:
 		f.Advice = say("Keep it in a cache mount: ", code("--mount=type=cache,target="+shelleffects.AptLists+",sharing=locked"), ".")
 	}
-	if len(rely) == 0 && len(p.effectsOf(in).Packages) == 0 {
+	e := p.effectsOf(in)
+	if len(rely) == 0 && len(e.Packages) == 0 && len(e.Updates) > 0 {
 		// Nothing uses it: what is wrong is the update, not what it leaves.
 		f.Advice = say("Leave the update to the RUN that installs.")
 		p.report(in, f)
@@ -204,6 +222,9 @@ func (p *Pass) removeLists(in *dockerfile.Instruction, update *dockerfile.Comman
 			return nil, OtherUser
 		}
 		command = "sudo " + command
+	}
+	if e := p.effectsOf(in); len(e.Updates)+len(e.Packages) == 0 {
+		return nil, ScriptUnread // the script that updates is somewhere else
 	}
 	edit, reason := p.appendCommand(in, command)
 	if reason != "" {

@@ -226,7 +226,7 @@ func (p *Pass) filledBelow(lane []step, i int, dir string) bool {
 // Copies of fewer files than this, and smaller ones, are not worth a word.
 const (
 	manyFiles = 10
-	smallSize = 100 << 10
+	smallSize = 1 << 20
 )
 
 // copiesMade are the destinations of a COPY that brings something large: from another stage, archives,
@@ -259,7 +259,7 @@ func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
 				size += entry.Size
 			}
 		}
-		if len(c.pairs) < manyFiles && size < smallSize && !archive {
+		if size < smallSize && (size > 0 || len(c.pairs) < manyFiles) && !archive {
 			continue
 		}
 		dest := c.dest
@@ -362,7 +362,13 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 func thingsRemoved(gone []made) Text {
 	var packages []string
 	var others []Text
+	seen := map[string]bool{}
 	for _, m := range gone {
+		key := m.name + "\x00" + m.what.String()
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
 		if m.name != "" {
 			packages = append(packages, m.name)
 		} else {

@@ -1,9 +1,14 @@
 package rules
 
 import (
+	"path"
+	"regexp"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
 	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -17,8 +22,8 @@ var _ = register(&Rule{
 		"when something above it changes, the newest state comes in at once, unasked, and two builders can have two states. " +
 		"Where a commit is checked out behind the clone, the state is sure, and what costs is the history: it is fetched each time that the step runs, and `.git` is part of the layer.",
 	Fix: "",
-	Not: "A shallow clone of a tag or commit, a branch, tag or commit that comes from a variable (whoever builds chooses it, and another value is another step), and addresses with a tag or commit in them. " +
-		"`git fetch` of a commit into an empty repository is fine too. A moving clone does not bust the cache: it goes stale. " +
+	Not: "A shallow clone of a tag or commit; a shallow clone of a name that a variable holds (whoever builds chooses it, and another value is another step); addresses with a tag or commit in them. " +
+		"`git fetch` of a commit into an empty repository is fine too, and so is a step that something above it refreshes: an `ADD` of `https://api.github.com/repos/…`, an `ARG CACHEBUST`. A moving clone does not bust the cache: it goes stale. " +
 		"`ADD https://…/app.git#<commit> /app` fetches that commit alone, without `.git`, and is cached by the commit; with a branch behind the `#` BuildKit asks the remote in each build.",
 	Sources: []Source{
 		{"Docker: ADD from Git repositories", "https://docs.docker.com/reference/dockerfile/#adding-files-from-a-git-repository"},
@@ -43,6 +48,9 @@ func checkGitClone(p *Pass) {
 
 func (p *Pass) checkFetches(lane []step, i int, st step) {
 	e := p.effectsOf(st.in)
+	if len(e.Fetches) == 0 || refreshed(lane[:i]) {
+		return
+	}
 	var moving, heavy []shelleffects.Fetch
 	for n, f := range e.Fetches {
 		switch p.stateOf(lane, i, e, n) {
@@ -58,6 +66,31 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 	case len(heavy) > 0:
 		p.report(st.outer, heavyWords(e, heavy[0]))
 	}
+}
+
+// refresher are the names of arguments by which people make a step run again.
+var refresher = regexp.MustCompile(`(?i)^(cache_?bust(er)?|bust_?cache|cache_?(date|refresh)|no_?cache|refresh|force_?(update|rebuild|refresh))`)
+
+// refreshed says whether something above a step makes it run again when it should: an ADD that asks a
+// forge for the newest commit, or an argument made for that.
+func refreshed(above []step) bool {
+	for _, st := range above {
+		switch cmd := st.in.Command.(type) {
+		case *instructions.AddCommand:
+			for _, src := range cmd.SourcePaths {
+				if strings.HasPrefix(src, "https://api.github.com/repos/") || strings.HasPrefix(src, "https://") && strings.Contains(src, "/commits/") {
+					return true
+				}
+			}
+		case *instructions.ArgCommand:
+			for _, a := range cmd.Args {
+				if refresher.MatchString(a.Key) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // What is known of a fetch's state.
@@ -85,16 +118,13 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) int {
 			ref = c.Ref
 		}
 	}
-	switch ref.Kind {
-	case shelleffects.RefUnknown:
-		return stateFine
-	case shelleffects.RefBranch:
+	if ref.Kind == shelleffects.RefBranch {
 		if p.checkedOutLater(lane, i, end >= 0) {
 			return stateFine
 		}
 		return stateMoves
 	}
-	if f.Shallow || historyGoes(e, f) {
+	if f.Shallow || historyGoes(lane[i].in.Run(), f) {
 		return stateFine
 	}
 	return stateHeavy
@@ -119,22 +149,23 @@ func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
 	return false
 }
 
-// historyGoes says whether the RUN takes the clone or its history away again.
-func historyGoes(e shelleffects.Effects, f shelleffects.Fetch) bool {
-	for _, r := range e.Removals {
-		if r.Command.Span.Start < f.Command.Span.Start {
+// historyGoes says whether the RUN takes the clone or its history away again, or may do so.
+func historyGoes(run *dockerfile.Run, f shelleffects.Fetch) bool {
+	name := strings.TrimSuffix(path.Base(strings.TrimRight(strings.Trim(f.URL, `"'`), "/")), ".git")
+	if f.Dir != "" {
+		name = path.Base(f.Dir)
+	}
+	for _, c := range run.Commands {
+		if c.Name != "rm" || c.Span.Start < f.Command.Span.Start {
 			continue
 		}
-		for _, dir := range r.Paths {
-			if strings.HasSuffix(dir, "/.git") || f.Dir != "" && shelleffects.Covers(dir, f.Dir) {
+		for _, w := range c.Words[1:] {
+			word := strings.TrimRight(strings.Trim(w.Value, `"'`), "/*")
+			base := path.Base(word)
+			if !w.Literal && strings.Contains(word, "$") || base == ".git" || base == name || strings.HasPrefix(name, base) ||
+				f.Dir != "" && path.IsAbs(word) && shelleffects.Covers(word, f.Dir) {
 				return true
 			}
-		}
-	}
-	// What could not be read may do so.
-	for _, c := range e.Unknown {
-		if c.Name == "rm" {
-			return true
 		}
 	}
 	return false
@@ -158,11 +189,11 @@ func cleanURL(url string) string {
 	if !ok {
 		return url
 	}
-	host, path, _ := strings.Cut(rest, "/")
+	host, rest, _ := strings.Cut(rest, "/")
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		host = host[i+1:]
 	}
-	return scheme + "://" + host + "/" + path
+	return scheme + "://" + host + "/" + rest
 }
 
 func movingWords(moving []shelleffects.Fetch) Finding {
@@ -201,19 +232,26 @@ func heavyWords(e shelleffects.Effects, f shelleffects.Fetch) Finding {
 			break
 		}
 	}
-	what := map[bool]string{true: "commit", false: "tag"}[pinned.Kind == shelleffects.RefCommit]
+	what, ref := "commit", pinned.Name
+	used := say("Only ", code(ref), " is used.")
+	switch pinned.Kind {
+	case shelleffects.RefTag:
+		what = "tag"
+	case shelleffects.RefUnknown:
+		what, ref = "state of it", "<ref>"
+		used = say("Only what is checked out is used.")
+	}
+	add := code("ADD " + addressOf(f) + "#" + ref + " <directory>")
 	out := Finding{
 		Subject: f.How + " " + cleanURL(f.URL),
 		Title:   say(fetchText(f), " fetches the whole history for one "+what+"."),
 		Here:    say("This clone fetches the whole history for one " + what + "."),
-		Why:     say("Only ", code(pinned.Name), " is used. The rest is downloaded each time that this step runs, and stays in the layer as ", code(".git"), "."),
+		Why:     say(used, " The rest is downloaded each time that this step runs, and stays in the layer as ", code(".git"), "."),
+		Advice:  say("Use ", add, ", which fetches that state alone, without ", code(".git"), "."),
 		Done:    say("The RUN no longer clones a whole history for one state of it."),
 	}
-	add := code("ADD " + addressOf(f) + "#" + pinned.Name + " <directory>")
-	if pinned.Kind == shelleffects.RefTag {
-		out.Advice = say("Clone with ", code("--depth 1 --branch "+pinned.Name), ", or use ", add, ", which brings no ", code(".git"), ".")
-	} else {
-		out.Advice = say("Use ", add, ", which fetches that commit alone, without ", code(".git"), ".")
+	if pinned.Kind != shelleffects.RefCommit {
+		out.Advice = say("Clone with ", code("--depth 1 --branch "+ref), ", or use ", add, ", which brings no ", code(".git"), ".")
 	}
 	return out
 }
