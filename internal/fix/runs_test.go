@@ -9,13 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/fix"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 )
 
 // TestRuns reads testdata/runs.txtar: CASE/Dockerfile in a small repository, and CASE/want: the rules
 // that each suggestion settles, why others have none, and the file with all suggestions made. Several
-// findings of one RUN become one coherent RUN. UPDATE=1 writes the want sections again.
+// findings of one RUN become one coherent RUN. The cases called mount-… prefer a cache mount for apt's
+// index. UPDATE=1 writes the want sections again.
 func TestRuns(t *testing.T) {
 	const name = "testdata/runs.txtar"
 	archive, err := txtar.ParseFile(name)
@@ -25,7 +27,11 @@ func TestRuns(t *testing.T) {
 	for i := 0; i+1 < len(archive.Files); i += 2 {
 		file, want := archive.Files[i], &archive.Files[i+1]
 		t.Run(strings.TrimSuffix(file.Name, "/Dockerfile"), func(t *testing.T) {
-			got := prove(t, file.Data)
+			settings := config.Defaults()
+			if strings.HasPrefix(file.Name, "mount-") {
+				settings = preferMounts(t)
+			}
+			got := prove(t, file.Data, settings)
 			if os.Getenv("UPDATE") != "" {
 				want.Data = []byte(got)
 				return
@@ -42,12 +48,21 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+func preferMounts(t *testing.T) config.Repository {
+	layer, err := config.Parse(config.RepositoryPath, []byte("version: 1\nrules:\n  apt-lists-kept: {prefer: cache-mount}\n"), rules.Schemas())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Effective(layer)
+}
+
 // prove is what came of a file's findings, and the file after the suggestions.
-func prove(t *testing.T, text []byte) string {
+func prove(t *testing.T, text []byte, settings config.Repository) string {
 	in, ok := inputOf(t, text, repository)
 	if !ok {
 		t.Fatal("does not parse")
 	}
+	in.Config = settings
 	findings := rules.Run(in)
 	r := fix.Prove(t.Context(), in, findings)
 	holds(t, in, findings, r)
