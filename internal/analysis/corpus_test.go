@@ -278,10 +278,8 @@ func (r *realTree) try(report analysis.Report, d analysis.Dockerfile, before []b
 		settled[identity(f)]--
 	}
 	for _, id := range slices.Sorted(maps.Keys(settled)) {
-		// What had no suggestion of its own may go too: an install that is merged with its update for another
-		// reason. And a file that several Dockerfiles install is spoken of once, with the first of them.
-		without := func(f analysis.Finding) bool { return identity(f) == id && f.Suggestion < 0 }
-		if n := settled[id]; n > 0 && !slices.ContainsFunc(report.Findings, without) || n < 0 && !slices.ContainsFunc(report.Findings, func(f analysis.Finding) bool { return identity(f) == id && f.Dockerfile != d.Path }) {
+		// A file that several Dockerfiles install is spoken of once, with the first of them.
+		if n := settled[id]; n > 0 || n < 0 && !slices.ContainsFunc(report.Findings, func(f analysis.Finding) bool { return identity(f) == id && f.Dockerfile != d.Path }) {
 			faults = append(faults, fmt.Sprintf("%+d of finding %s", -n, id))
 		}
 	}

@@ -44,6 +44,8 @@ type outcome struct {
 	// gone are the units of other suggestions whose findings are settled too, where the reason is
 	// SettlesAnother: all else is right then.
 	gone []*unit
+	// also are findings without an edit of their own that are settled too, where all is right.
+	also []int
 }
 
 // build is one way in which the file is built, with what it is before the edit.
@@ -139,6 +141,15 @@ func (p *prover) prove(ctx context.Context) Result {
 
 func (p *prover) result(groups []*group) Result {
 	r := Result{Withheld: p.withheld}
+	for _, g := range groups {
+		for _, i := range p.tried[keyOf([]*group{g})].also {
+			if !slices.ContainsFunc(groups, func(o *group) bool { return slices.Contains(o.Findings, i) }) {
+				g.Findings = append(g.Findings, i)
+				delete(p.withheld, i)
+			}
+		}
+		slices.Sort(g.Findings)
+	}
 	for _, g := range groups {
 		r.Suggestions = append(r.Suggestions, g.Suggestion)
 	}
@@ -327,6 +338,20 @@ func (p *prover) without(ctx context.Context, g *group, u *unit) (outcome, *unit
 
 // try proves one set of suggestions, once.
 func (p *prover) try(ctx context.Context, groups []*group) outcome {
+	key := keyOf(groups)
+	tried, done := p.tried[key]
+	if !done {
+		if p.left -= p.tryCost(); p.left < 0 {
+			return outcome{reason: rules.TooManyEdits}
+		}
+		tried = p.check(ctx, groups)
+		p.tried[key] = tried
+	}
+	return tried
+}
+
+// keyOf names a set of suggestions by the units in them.
+func keyOf(groups []*group) string {
 	key := ""
 	for _, g := range groups {
 		for _, u := range g.units {
@@ -337,15 +362,7 @@ func (p *prover) try(ctx context.Context, groups []*group) outcome {
 		}
 		key += ";"
 	}
-	tried, done := p.tried[key]
-	if !done {
-		if p.left -= p.tryCost(); p.left < 0 {
-			return outcome{reason: rules.TooManyEdits}
-		}
-		tried = p.check(ctx, groups)
-		p.tried[key] = tried
-	}
-	return tried
+	return key
 }
 
 // check proves one set of suggestions.
@@ -416,5 +433,12 @@ func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) outcome {
 	if len(gone) > 0 {
 		return outcome{reason: rules.SettlesAnother, gone: gone}
 	}
-	return outcome{}
+	var also []int
+	for i, f := range p.findings {
+		own := slices.ContainsFunc(p.units, func(u *unit) bool { return u.finding == i })
+		if id := identityOf(f); !own && f.Path == in.File.Source.Path && p.before[id] == 1 && now[id] == 0 {
+			also = append(also, i)
+		}
+	}
+	return outcome{also: also}
 }
