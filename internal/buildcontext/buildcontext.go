@@ -41,6 +41,7 @@ type Build struct {
 	Volatile   []string          // arguments that the build passes with another value each time: a commit, a run number, a date; sorted
 	Contexts   map[string]string // named contexts: "./" and a directory of the repository, an address as written, or UnknownContext
 	Platforms  []string          // as written; none: the builder's own
+	Made       []Made            // what a workflow writes before it
 	Cache      CacheKind
 	CacheMode  string // of the export: "min", "max"; "" where nothing is written
 	CacheFrom  string // how the cache is known, for people: ".github/workflows/ci.yml, line 31"

@@ -37,12 +37,15 @@ func each(t *testing.T, dir string, test func(t *testing.T, a map[string]string)
 	}
 }
 
-// treeOf reads "path" and "path -> link" lines.
+// treeOf reads "path", "path -> link" and "path mode" lines.
 func treeOf(text string) Tree {
 	var entries []Entry
 	for line := range strings.Lines(text) {
 		name, link, isLink := strings.Cut(strings.TrimSuffix(line, "\n"), " ->")
 		e := Entry{Path: name, Mode: ModeFile, Object: "blob of " + name}
+		if p, isModule := strings.CutSuffix(name, " "+ModeSubmodule); isModule {
+			e.Path, e.Mode = p, ModeSubmodule
+		}
 		if isLink {
 			e.Mode, e.Link = ModeSymlink, strings.TrimSpace(link)
 		}
@@ -125,6 +128,41 @@ func TestMatch(t *testing.T) {
 	})
 }
 
+func TestCaveats(t *testing.T) {
+	each(t, "caveats", func(t *testing.T, a map[string]string) {
+		b := Build{Dockerfile: "Dockerfile", Kind: Local, Context: a["context"]}
+		if a["kind"] == "git" {
+			b.Kind = Git
+		}
+		for line := range strings.Lines(a["made"]) {
+			b.Made = append(b.Made, Made{Path: strings.TrimSpace(line), By: "make", Place: "ci.yml, line 1"})
+		}
+		tree := treeOf(a["tree"])
+		for name := range a {
+			if base := path.Base(name); base == ".dockerignore" || base == ".gitattributes" {
+				tree = NewTree(append(tree.Entries, Entry{Path: name, Mode: ModeFile}))
+			}
+		}
+		read := func(p string) ([]byte, error) { return []byte(a[p]), nil }
+		c, err := Open(tree, b, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		caveats, err := c.Caveats(tree, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, one := range caveats {
+			got += fmt.Sprintf("%s: %s\n    %s\n", one.Kind, one.Text, strings.Join(one.Paths, ", "))
+		}
+		got = strings.TrimSuffix(got, "\n")
+		if diff := cmp.Diff(a["caveats"], got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
 func TestTree(t *testing.T) {
 	tree := NewTree([]Entry{
 		{Path: "b", Object: "first"}, {Path: "a/x"}, {Path: "a-b"}, {Path: "a0"}, {Path: "b", Object: "last"},
@@ -200,6 +238,12 @@ func FuzzIgnore(f *testing.F) {
 			return
 		}
 		c.Ignored(p)
+		for _, e := range c.All.Entries {
+			// One path is judged alone as it is among the others.
+			if _, kept := c.Tree.Lookup(e.Path); clean(e.Path) == e.Path && kept == c.Ignored(e.Path) {
+				t.Errorf("Ignored(%q) is %v, and the tree has it: %v", e.Path, c.Ignored(e.Path), kept)
+			}
+		}
 		files, _ := c.Match(text)
 		for _, file := range files {
 			if _, found := c.Tree.Lookup(file); !found {

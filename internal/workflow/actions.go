@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -194,11 +195,15 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 	places := w.checkouts(n, values)
 	learned := &scope{map[string]string{}, values} // what steps put into the environment and their outputs
 	pruned := 0                                    // the line that emptied the builder's cache
+	var before []made                              // what the steps write
 	for _, step := range w.items(n) {
 		known := w.environment(step, learned)
 		id := strings.ToLower(w.text(w.get(step, "id")))
 		if uses, ok := w.find(step, "uses"); ok {
-			w.action(step, uses, known, places, on, pruned)
+			if m, ok := w.downloads(step, uses, known); ok {
+				before = append(before, m)
+			}
+			w.action(step, uses, known, places, on, pruned, before)
 			w.outputs(step, uses, id, learned)
 		}
 		run, ok := w.find(step, "run")
@@ -218,6 +223,8 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 		}
 		var shell shellReader
 		shell.read(s)
+		shell.made = append(before, shell.made...)
+		before = slices.Clip(shell.made[:min(len(shell.made), maxMade)])
 		w.commands(&shell, places.repository, on.of(known))
 		w.commandSteps(&shell, on, &pruned)
 		shell.learn(id, learned)

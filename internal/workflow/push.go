@@ -23,11 +23,12 @@ type pushStep struct {
 	values *scope
 	places checkouts
 	on     runner
+	before []made
 }
 
 // action reads a step that uses an action: docker/build-push-action builds, from version 2 on with
 // the git context where none is given (its README, "Git context").
-func (w *workflowReader) action(step ast.Node, uses member, values *scope, places checkouts, on runner, pruned int) {
+func (w *workflowReader) action(step ast.Node, uses member, values *scope, places checkouts, on runner, pruned int, before []made) {
 	name, version, _ := strings.Cut(strings.TrimSpace(w.text(uses.value)), "@")
 	if isKanikoImage(name) && strings.HasPrefix(name, "docker://") {
 		w.evidence(uses.line, withKaniko)
@@ -39,7 +40,7 @@ func (w *workflowReader) action(step ast.Node, uses member, values *scope, place
 	with, _ := w.find(step, "with")
 	p := &pushStep{
 		workflowReader: w, uses: uses, name: name, inputs: map[string]member{},
-		first: name == "docker/build-push-action" && (version == "v1" || strings.HasPrefix(version, "v1.")), values: values, places: places, on: on.of(values),
+		first: name == "docker/build-push-action" && (version == "v1" || strings.HasPrefix(version, "v1.")), values: values, places: places, on: on.of(values), before: before,
 	}
 	if name != "docker/build-push-action" {
 		p.on.builder = builder{builderKept, uses.line}
@@ -157,6 +158,7 @@ func (p *pushStep) build() (b buildcontext.Build, ok bool) {
 	if !ok {
 		return b, false
 	}
+	b.Made = p.madeBefore(p.before, p.uses.line, p.places.repository)
 	if b.Context, ok = p.places.repository(at); ok && file != "" {
 		if at, ok = resolve("", file); ok {
 			b.Dockerfile, ok = p.places.repository(at)

@@ -68,6 +68,7 @@ type shellReader struct {
 	composed []composed
 	prunes   []int // lines that empty the builder's cache
 	settings []setting
+	made     []made
 	created  *builder   // that the script makes or chooses, where it does
 	evidence []Evidence // without Path
 }
@@ -370,6 +371,7 @@ func (r *shellRun) call(c *syntax.CallExpr, redirects []*syntax.Redirect, at *sh
 	if len(words) == 0 || !words[0].literal {
 		return
 	}
+	r.writes(words, redirects, at, line)
 	switch program := words[0].text; path.Base(program) {
 	case "cd":
 		r.cd(words[1:], at)

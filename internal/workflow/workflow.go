@@ -212,6 +212,9 @@ func merge(to *buildcontext.Build, b buildcontext.Build, wasCI, isCI bool) bool 
 	if len(to.Platforms) == 0 {
 		to.Platforms = b.Platforms
 	}
+	if len(to.Made) == 0 {
+		to.Made = b.Made
+	}
 	return wasCI || isCI
 }
 
@@ -271,6 +274,7 @@ func (r *reader) commands(s *shellReader, repository func(string) (string, bool)
 		if c.containers {
 			defaults = []string{"Containerfile", "Dockerfile"}
 		}
+		b.Made = r.madeBefore(s.made, c.line, repository)
 		if b, ok = r.build(c.line, b, defaults...); ok {
 			c.found = b
 		}

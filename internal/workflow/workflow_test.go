@@ -93,6 +93,12 @@ func show(f Facts, steps bool) string {
 			}
 		}
 		out.WriteByte('\n')
+		for _, m := range b.Made {
+			if m.Path == "" {
+				m.Path = "?"
+			}
+			fmt.Fprintf(&out, "  before: %s by %s (%s)\n", m.Path, m.By, m.Place)
+		}
 	}
 	if e := f.WithoutBuildKit; e != nil {
 		fmt.Fprintf(&out, "%s, line %d: without BuildKit: %s\n", e.Path, e.Line, e.What)
