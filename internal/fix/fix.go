@@ -32,7 +32,7 @@ type Reason = rules.Reason
 
 // Result is what came of the findings' units.
 type Result struct {
-	Suggestions []Suggestion   // by line; behind those of the Dockerfile that of the ignore file
+	Suggestions []Suggestion   // by line
 	Withheld    map[int]Reason // by index of the finding; of findings that have a unit
 }
 
@@ -41,16 +41,12 @@ type Result struct {
 // withheld.
 func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
 	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}}
-	var elsewhere []int // whose edit is of the ignore file
 	for i, f := range findings {
 		if f.Unit == nil {
 			continue
 		}
 		u := &unit{finding: i, effects: f.Unit.Effects, note: f.Unit.Note}
 		switch {
-		case f.Unit.Path != "" && f.Unit.Path != in.File.Source.Path:
-			elsewhere = append(elsewhere, i)
-			continue
 		case f.Path != in.File.Source.Path:
 			p.withhold(u, rules.NotProven) // nothing proves an edit of another file
 			continue
@@ -74,18 +70,10 @@ func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result
 	for rank, u := range p.units {
 		u.rank = rank
 	}
-	r := Result{Withheld: p.withheld}
-	if len(p.units) > 0 {
-		r = p.prove(ctx)
+	if len(p.units) == 0 {
+		return Result{Withheld: p.withheld}
 	}
-	for _, i := range elsewhere {
-		if s, reason := p.ignorePath(i, r.Suggestions); reason != "" {
-			r.Withheld[i] = reason
-		} else {
-			r.Suggestions = append(r.Suggestions, s)
-		}
-	}
-	return r
+	return p.prove(ctx)
 }
 
 // Apply returns the file with suggestions for it made: whole lines are replaced, and the last one
