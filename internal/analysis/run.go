@@ -544,7 +544,7 @@ func (a *run) refuse(p string, err error) {
 	case errors.As(err, &unset):
 		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, which this file neither sets nor declares", unset.Keyword, unset.Name))
 	case errors.As(err, &absent):
-		a.skip(p, absent.Lines.First, fmt.Sprintf("not analysed: its build context has no %s; what is made before the build is not in the repository", absent.Source))
+		a.skip(p, absent.Lines.First, fmt.Sprintf("not analysed: its build context has no %s; what is made before the build is not in the repository", strings.TrimPrefix(absent.Source, "/")))
 	case errors.As(err, &limit):
 		a.skip(p, 0, fmt.Sprintf("not analysed: %s (%d; hitrate reads up to %d)", limit.What, limit.Value, limit.Most))
 	case errors.As(err, &broken):

@@ -246,14 +246,14 @@ func (a *run) has(p string) bool {
 func unbuildable(p string, err error) string {
 	var (
 		broken *dockerfile.Error
-		source *buildcache.MissingSourceError
+		absent *buildcache.MissingSourceError
 		ignore *buildcontext.IgnoreError
 		arg    *buildcache.MissingArgError
 	)
 	reason := err.Error()
 	switch {
-	case errors.As(err, &source):
-		reason = fmt.Sprintf("line %d of the base's %s copies %s, which its context does not have", source.Lines.First, p, source.Source)
+	case errors.As(err, &absent):
+		reason = fmt.Sprintf("line %d of the base's %s copies %s, which its context does not have", absent.Lines.First, p, strings.TrimPrefix(absent.Source, "/"))
 	case errors.As(err, &arg):
 		reason = fmt.Sprintf("FROM in line %d of the base's %s needs a value for the argument %s", arg.Line, p, arg.Arg)
 	case errors.As(err, &ignore):

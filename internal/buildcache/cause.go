@@ -374,7 +374,8 @@ func (r *record) origin() string {
 	if r.node.name != "" {
 		return r.node.name
 	}
-	for _, dep := range r.deps {
+	// What a COPY --link makes is merged last.
+	for _, dep := range slices.Backward(r.deps) {
 		if s := dep.from.origin(); s != "" {
 			return s
 		}
