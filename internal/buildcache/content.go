@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/patternmatcher"
@@ -30,6 +31,9 @@ func (s selection) plain() bool {
 // errNotFound is a path that the context does not have.
 var errNotFound = errors.New("not found")
 
+// errLinks is a path with more links than BuildKit follows, or links that lead to each other.
+var errLinks = errors.New("too many links")
+
 // maxFollow is how many symlinks BuildKit follows in one path.
 const maxFollow = 255
 
@@ -42,7 +46,9 @@ type files struct {
 	// list holds every record in BuildKit's order; it is made when a wildcard or filter needs it.
 	list []fileRecord
 	// spent is the work that patterns have cost so far, in bytes of paths.
-	spent int
+	spent *int
+	// views are the sums of patterns over a history; nil for one tree.
+	views *views
 }
 
 // maxMatching bounds the work of patterns over one tree; a large repository needs some thousandth.
@@ -58,7 +64,11 @@ type file struct {
 	content  string // blob id, or a link's text
 	link     bool
 	children []*file // sorted by name
-	digest   string  // of a directory with all that is in it, once computed
+	// hidden are those that the ignore file leaves out, and out says it of this one: along a history both
+	// decide whether BuildKit sees a directory.
+	hidden []*file
+	out    bool
+	digest string // of a directory with all that is in it, once computed
 }
 
 const modeDir = "040000"
@@ -92,18 +102,10 @@ func newFiles(c *buildcontext.Context) *files {
 		if at := strings.LastIndexByte(e.Path, '/'); at >= 0 {
 			parent, name = e.Path[:at], e.Path[at+1:]
 		}
-		f := &file{name: name, path: "/" + e.Path, mode: e.Mode, content: e.Object}
-		switch e.Mode {
-		case buildcontext.ModeSubmodule:
-			if c.Build.Kind != buildcontext.Git {
-				dir(e.Path)
-				continue
-			}
-		case buildcontext.ModeSymlink:
-			f.link = true
-			if e.Link != "" {
-				f.content = e.Link
-			}
+		f := &file{name: name, path: "/" + e.Path}
+		if f.describe(e, c.Build.Kind); f.isDir() {
+			dir(e.Path)
+			continue
 		}
 		d := dir(parent)
 		d.children = append(d.children, f)
@@ -111,7 +113,7 @@ func newFiles(c *buildcontext.Context) *files {
 	for _, d := range dirs {
 		slices.SortFunc(d.children, func(a, b *file) int { return strings.Compare(a.name, b.name) })
 	}
-	t := &files{root: root}
+	t := &files{root: root, spent: new(int)}
 	for name, other := range c.Named {
 		if t.named == nil {
 			t.named = map[string]*files{}
@@ -129,13 +131,13 @@ func (t *files) of(n *keyNode) *files {
 	if named := t.named[n.name]; named != nil {
 		return named
 	}
-	return &files{root: &file{mode: modeDir}}
+	return &files{root: &file{mode: modeDir}, spent: t.spent}
 }
 
 func (f *file) isDir() bool { return f.mode == modeDir }
 
 func (f *file) child(name string) *file {
-	i, found := slices.BinarySearchFunc(f.children, name, func(c *file, n string) int { return strings.Compare(c.name, n) })
+	i, found := search(f.children, name)
 	if !found {
 		return nil
 	}
@@ -148,13 +150,24 @@ func (f *file) sum() string {
 		return f.mode + " " + f.content
 	}
 	if f.digest == "" {
-		h := sha256.New()
+		text := make([]byte, 0, 100*len(f.children))
 		for _, c := range f.children {
-			put(h, c.name, c.sum())
+			text = appendText(text, c.name)
+			text = c.appendSum(text)
 		}
-		f.digest = modeDir + " " + string(h.Sum(nil))
+		sum := sha256.Sum256(text)
+		f.digest = modeDir + " " + string(sum[:])
 	}
 	return f.digest
+}
+
+// appendSum appends the sum as put writes it.
+func (f *file) appendSum(text []byte) []byte {
+	if f.isDir() {
+		return appendText(text, f.sum())
+	}
+	text = strconv.AppendInt(text, int64(len(f.mode)+1+len(f.content)), 10)
+	return append(append(append(append(text, ':'), f.mode...), ' '), f.content...)
 }
 
 func (r fileRecord) sum() string {
@@ -182,7 +195,7 @@ func (t *files) lookup(p string, followLast bool) (*file, error) {
 			continue
 		}
 		if links++; links > maxFollow {
-			return nil, errors.New("too many links")
+			return nil, errLinks
 		}
 		if path.IsAbs(f.content) {
 			current = ""
@@ -205,6 +218,12 @@ func (t *files) walk(p string) *file {
 
 // checksum is the digest of one selection. Its error is errNotFound for what is not there.
 func (t *files) checksum(s selection) (string, error) {
+	return t.checksumOf(&s)
+}
+
+// checksumOf is checksum for a selection of a plan, whose address names it.
+func (t *files) checksumOf(selected *selection) (string, error) {
+	s := *selected
 	p := path.Join("/", s.path)
 	if s.plain() {
 		f, err := t.lookup(cleanKey(p), s.follow)
@@ -215,6 +234,11 @@ func (t *files) checksum(s selection) (string, error) {
 			return "", errNotFound
 		}
 		return f.sum(), nil
+	}
+	if t.views != nil {
+		if sum, alone, err := t.views.sum(t, selected); err != nil || !alone {
+			return sum, err
+		}
 	}
 	prefix, included, err := t.included(s)
 	if err != nil {
@@ -252,7 +276,7 @@ type includedRecord struct {
 }
 
 // included walks the records as BuildKit's includedPaths does.
-func (t *files) included(s selection) (prefix string, included []*includedRecord, err error) {
+func (t *files) included(s selection) (_ string, included []*includedRecord, err error) {
 	var include, exclude *patternmatcher.PatternMatcher
 	if len(s.include) > 0 {
 		if include, err = patternmatcher.New(s.include); err != nil {
@@ -265,33 +289,18 @@ func (t *files) included(s selection) (prefix string, included []*includedRecord
 		}
 	}
 	p := cleanKey(path.Join("/", s.path))
-	var start *file
-	if s.wildcard {
-		fixed, rest := splitWildcards(p)
-		if fixed != "/" {
-			prefix = fixed
-			start, err = t.lookup(fixed, rest != "")
-		} else {
-			start = t.root
-		}
-	} else {
-		prefix = p
-		start, err = t.lookup(p, false)
-	}
+	prefix, start, err := t.start(s, p)
 	if err != nil {
 		return "", nil, err
-	}
-	if start == nil {
-		return "", nil, errNotFound // the key could be had, but the copy fails
 	}
 	resolved := start.path
 	records := t.from(start)
 
 	var parents []*includedRecord
 	lastMatched := ""
-	weight := 1 + strings.Count(s.path+strings.Join(s.include, "")+strings.Join(s.exclude, ""), "*") + len(s.include) + len(s.exclude)
+	weight := s.weight()
 	for _, record := range records {
-		if t.spent += (1 + len(record.path)) * weight; t.spent > maxMatching {
+		if *t.spent += (1 + len(record.path)) * weight; *t.spent > maxMatching {
 			return "", nil, errMatching
 		}
 		if p == "" && record.header && record.path == "" {
@@ -356,6 +365,29 @@ func (t *files) included(s selection) (prefix string, included []*includedRecord
 		}
 	}
 	return prefix, included, nil
+}
+
+// start is where the walk of a selection with patterns begins, and the name that the selection gives it.
+func (t *files) start(s selection, p string) (prefix string, start *file, err error) {
+	switch fixed, rest := splitWildcards(p); {
+	case !s.wildcard:
+		prefix = p
+		start, err = t.lookup(p, false)
+	case fixed == "/":
+		start = t.root
+	default:
+		prefix = fixed
+		start, err = t.lookup(fixed, rest != "")
+	}
+	if err == nil && start == nil {
+		err = errNotFound // the key could be had, but the copy fails
+	}
+	return prefix, start, err
+}
+
+// weight is what a selection's patterns cost for each byte of a path.
+func (s selection) weight() int {
+	return 1 + strings.Count(s.path+strings.Join(s.include, "")+strings.Join(s.exclude, ""), "*") + len(s.include) + len(s.exclude)
 }
 
 func (r *includedRecord) keep(candidate string, include, exclude *patternmatcher.PatternMatcher, parent *includedRecord) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -58,40 +59,110 @@ type recordDep struct {
 // context. Errors: *MissingSourceError, *dockerfile.LimitError, or one about a pattern or
 // link that BuildKit refuses.
 func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
-	t := newFiles(c)
-	records := make(map[*keyNode]*record, len(p.nodes))
-	keys := make([]Key, len(p.Steps))
-	for _, n := range p.nodes {
-		r := &record{node: n, plan: p, files: t}
-		work, inputs := []string{n.op}, []string{}
-		for i := range n.deps {
-			dep := &n.deps[i]
-			if dep.node.kind == nodeContext && dep.byContents {
-				sum, err := p.contents(t.of(dep.node), n, dep)
-				if err != nil {
-					return nil, err
-				}
-				work = append(work, fmt.Sprint(i), sum)
-				continue
-			}
-			from := records[dep.node]
-			r.deps = append(r.deps, recordDep{keyDep: dep, from: from})
-			inputs = append(inputs, dep.selector, from.id)
-		}
-		r.work = hash(work...)
-		r.id = hash(append(inputs, r.work)...)
-		records[n] = r
+	k := keying{plan: p}
+	if _, err := k.next(newFiles(c)); err != nil {
+		return nil, err
 	}
-	for i := range keys {
-		r := records[p.stepNodes[i]]
-		keys[i] = Key{ID: r.id, record: r}
-	}
-	return keys, nil
+	return k.keys(), nil
 }
 
-// contents is the digest of what an operation takes of the build context.
-func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
-	fail := func(s selection, err error) error {
+// keying computes the records of a plan for one tree after the other. What an operation takes of a tree and
+// stands on is mostly what it was in the tree before: then its record stays.
+type keying struct {
+	plan *Plan
+	now  []nodeRecord // of each node of the plan
+	// index is the place of each node.
+	index map[*keyNode]int
+	sums  []string // of one input, for reuse
+}
+
+type nodeRecord struct {
+	*record
+	sums [][]string // of each input what is selected of the context
+}
+
+// next makes the records those of a tree; changed says whether any is another one. After an error the
+// records are those of no tree, and the next tree makes them new.
+func (k *keying) next(t *files) (changed bool, err error) {
+	if k.index == nil {
+		k.index = make(map[*keyNode]int, len(k.plan.nodes))
+		for i, n := range k.plan.nodes {
+			k.index[n] = i
+		}
+		k.now = make([]nodeRecord, len(k.plan.nodes))
+	}
+	for i, n := range k.plan.nodes {
+		another := k.now[i].record == nil
+		if another {
+			k.now[i].sums = make([][]string, len(n.deps))
+		}
+		for j := range n.deps {
+			dep := &n.deps[j]
+			if !dep.ofContext() {
+				another = another || k.now[k.index[dep.node]].record != k.now[i].dep(dep)
+				continue
+			}
+			if k.sums, err = k.plan.contents(t.of(dep.node), n, dep, k.sums[:0]); err != nil {
+				k.now[i].record = nil
+				return false, err
+			}
+			if !slices.Equal(k.sums, k.now[i].sums[j]) {
+				another = true
+				k.now[i].sums[j] = slices.Clone(k.sums)
+			}
+		}
+		if another {
+			k.now[i].record = k.record(t, i, n)
+			changed = true
+		}
+	}
+	return changed, nil
+}
+
+func (k *keying) record(t *files, at int, n *keyNode) *record {
+	r := &record{node: n, plan: k.plan, files: t}
+	work, inputs := []string{n.op}, []string{}
+	for i := range n.deps {
+		dep := &n.deps[i]
+		if dep.ofContext() {
+			work = append(work, strconv.Itoa(i), hash(k.now[at].sums[i]...))
+			continue
+		}
+		from := k.now[k.index[dep.node]].record
+		r.deps = append(r.deps, recordDep{keyDep: dep, from: from})
+		inputs = append(inputs, dep.selector, from.id)
+	}
+	r.work = hash(work...)
+	r.id = hash(append(inputs, r.work)...)
+	return r
+}
+
+// keys are those of the steps.
+func (k *keying) keys() []Key {
+	keys := make([]Key, len(k.plan.Steps))
+	for i, n := range k.plan.stepNodes {
+		r := k.now[k.index[n]].record
+		keys[i] = Key{ID: r.id, record: r}
+	}
+	return keys
+}
+
+// ofContext says that the input is asked for as contents of the build context.
+func (d *keyDep) ofContext() bool { return d.node.kind == nodeContext && d.byContents }
+
+// dep is the record of an input.
+func (r *record) dep(dep *keyDep) *record {
+	for _, d := range r.deps {
+		if d.keyDep == dep {
+			return d.from
+		}
+	}
+	return nil
+}
+
+// contents appends the digests of what an operation takes of the build context.
+func (p *Plan) contents(t *files, n *keyNode, dep *keyDep, sums []string) ([]string, error) {
+	fail := func(s *selection, err error) error {
 		missing := &MissingSourceError{Path: p.path, Source: s.path, Named: dep.node.name}
 		if n.step >= 0 {
 			missing.Lines = p.Steps[n.step].Lines
@@ -100,41 +171,45 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep) (string, error) {
 			return missing
 		}
 		if errors.Is(err, errMatching) {
-			return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: t.spent, Most: maxMatching}
+			return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: *t.spent, Most: maxMatching}
 		}
 		return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
 	}
-	sums := make([]string, 0, len(dep.contents))
-	for _, s := range dep.contents {
-		sum, err := t.checksum(s)
+	for i := range dep.contents {
+		sum, err := t.checksumOf(&dep.contents[i])
 		if err != nil {
-			return "", fail(s, err)
+			return nil, fail(&dep.contents[i], err)
 		}
 		sums = append(sums, sum)
 	}
-	for _, s := range dep.contents {
-		if s.wildcard && !p.sent(t, dep.node, s) {
-			return "", fail(s, errNotFound)
+	for i := range dep.contents {
+		if s := &dep.contents[i]; s.wildcard && !p.sent(t, dep.node, s) {
+			return nil, fail(s, errNotFound)
 		}
 	}
-	for _, s := range dep.sources {
+	for i := range dep.sources {
+		s := &dep.sources[i]
 		if f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow); err != nil || f == nil {
-			return "", fail(s, errNotFound)
+			return nil, fail(s, errNotFound)
 		}
 	}
-	return hash(sums...), nil
+	return sums, nil
 }
 
 // sent says whether the directory is there that a wildcard looks into. The client sends what the
 // sources of all instructions match and no more; without a match anywhere in the directory it is
 // missing, and the copy fails.
-func (p *Plan) sent(t *files, from *keyNode, wildcard selection) bool {
+func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
 	dir, _ := splitWildcards(path.Join("/", wildcard.path))
 	if dir == "/" {
 		return true
 	}
-	wildcard.exclude = nil
-	if _, found, err := t.included(wildcard); err != nil || len(found) > 0 {
+	if t.views != nil && t.views.takes(t, wildcard) {
+		return true
+	}
+	all := *wildcard
+	all.exclude = nil
+	if _, found, err := t.included(all); err != nil || len(found) > 0 {
 		return err == nil
 	}
 	real, err := t.lookup(dir, true)

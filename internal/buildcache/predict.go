@@ -26,6 +26,7 @@ type Prediction struct {
 type Seen struct {
 	records map[string]*record
 	byWork  map[string][]*record
+	byInput map[inputKey][]*record
 	images  map[string][]*record // by repository
 	latest  []Key                // of the build added last: what causes are told against
 }
@@ -35,6 +36,7 @@ func (s *Seen) Add(keys []Key) {
 	if s.records == nil {
 		s.records = map[string]*record{}
 		s.byWork = map[string][]*record{}
+		s.byInput = map[inputKey][]*record{}
 		s.images = map[string][]*record{}
 	}
 	for _, k := range keys {
@@ -52,9 +54,18 @@ func (s *Seen) add(r *record) {
 		s.images[r.node.image.repository] = append(s.images[r.node.image.repository], r)
 	}
 	s.byWork[r.work] = append(s.byWork[r.work], r)
-	for _, dep := range r.deps {
+	for i, dep := range r.deps {
+		key := inputKey{r.work, i, dep.from.id}
+		s.byInput[key] = append(s.byInput[key], r)
 		s.add(dep.from)
 	}
+}
+
+// inputKey finds the records of one work by one of their inputs.
+type inputKey struct {
+	work  string
+	input int
+	id    string
 }
 
 // Predict says for each key what a build does whose cache has seen the others, in the same order.
@@ -109,7 +120,7 @@ func (p *predictor) outcome(r *record) *outcome {
 			o.like = append(o.like, old) // what is at the other end may have changed
 		}
 	default:
-		for _, old := range p.seen.byWork[r.work] {
+		for _, old := range p.candidates(r) {
 			switch p.match(r, old) {
 			case Cached:
 				o.same = append(o.same, old)
@@ -119,6 +130,29 @@ func (p *predictor) outcome(r *record) *outcome {
 		}
 	}
 	return o
+}
+
+// candidates are the records in the cache that can match: those of the same work whose first input that is
+// not asked for by contents is, or may be, the same.
+func (p *predictor) candidates(r *record) []*record {
+	for i, dep := range r.deps {
+		if dep.byContents {
+			continue
+		}
+		from := p.outcome(dep.from)
+		if len(from.same)+len(from.like) == 1 {
+			return p.seen.byInput[inputKey{r.work, i, slices.Concat(from.same, from.like)[0].id}]
+		}
+		var list []*record
+		for _, old := range from.same {
+			list = append(list, p.seen.byInput[inputKey{r.work, i, old.id}]...)
+		}
+		for _, old := range from.like {
+			list = append(list, p.seen.byInput[inputKey{r.work, i, old.id}]...)
+		}
+		return list
+	}
+	return p.seen.byWork[r.work]
 }
 
 // image: the same name is the same image; a digest tells images apart; whether a name without one

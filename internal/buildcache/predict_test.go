@@ -131,9 +131,9 @@ func TestMissingSource(t *testing.T) {
 	}
 }
 
-// FuzzKeys: whatever a build is, after it nothing of it runs again; and with an empty cache
+// FuzzPlan: whatever a build is, after it nothing of it runs again; and with an empty cache
 // everything does.
-func FuzzKeys(f *testing.F) {
+func FuzzPlan(f *testing.F) {
 	f.Add("FROM a\nCOPY . /x\nRUN y\n", "a/b", "", "*.md\n!a")
 	f.Add("FROM a AS b\nADD --chown=x https://example.com/f /f\nCOPY --parents --exclude=*.c **/b* l /d/\nFROM scratch\nCOPY --from=b / /\n", "a/b.c", "../a", "")
 	f.Add("FROM a@sha256:1111111111111111111111111111111111111111111111111111111111111111\nRUN --mount=source=l,target=/m --mount=type=cache,target=/c,uid=1 z\nCOPY <<E /\nE\n", "l", "l", "a/**")

@@ -336,16 +336,24 @@ func (n *keyNode) exec(op *pb.ExecOp, p *pb.Platform) error {
 
 // hash is a short name for some texts, another for others.
 func hash(texts ...string) string {
-	h := sha256.New()
-	put(h, texts...)
-	return string(h.Sum(nil)[:16])
+	var short [512]byte
+	text := short[:0]
+	for _, t := range texts {
+		text = appendText(text, t)
+	}
+	sum := sha256.Sum256(text)
+	return string(sum[:16])
 }
 
-// put writes texts so that no two lists of them are written alike. A hash never refuses.
+// appendText appends a text so that no two lists of texts are written alike.
+func appendText(list []byte, text string) []byte {
+	list = strconv.AppendInt(list, int64(len(text)), 10)
+	return append(append(list, ':'), text...)
+}
+
+// put writes texts as appendText does. A hash never refuses.
 func put(w io.Writer, texts ...string) {
 	for _, t := range texts {
-		_, _ = io.WriteString(w, strconv.Itoa(len(t)))
-		_, _ = io.WriteString(w, ":")
-		_, _ = io.WriteString(w, t)
+		_, _ = w.Write(appendText(nil, t))
 	}
 }

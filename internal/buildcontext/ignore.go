@@ -200,7 +200,7 @@ func (ig *ignore) filter(t Tree) (kept Tree, emptied []string, err error) {
 	w := ig.walk()
 	filled := map[string]bool{}
 	for _, e := range t.Entries {
-		if depth := strings.Count(e.Path, "/"); len(e.Path) > maxPath || depth > maxDepth {
+		if tooDeep(e.Path) {
 			return Tree{}, nil, &IgnoreError{Path: ig.path, Message: fmt.Sprintf("a path of the repository is longer than %d bytes or deeper than %d directories", maxPath, maxDepth)}
 		}
 		v, err := w.file(e.Path)
@@ -226,6 +226,10 @@ func (ig *ignore) filter(t Tree) (kept Tree, emptied []string, err error) {
 
 // maxDepth keeps the walk's recursion small.
 const maxDepth = 500
+
+func tooDeep(p string) bool {
+	return len(p) > maxPath || strings.Count(p, "/") > maxDepth
+}
 
 // leavesOut judges one path that need not be in the tree.
 func (ig *ignore) leavesOut(p string) bool {

@@ -1,0 +1,186 @@
+package buildcache
+
+import (
+	"crypto/sha256"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+)
+
+// views are the sums of selections with patterns over trees that share directories: what a pattern takes of
+// a directory is computed once for each state of it.
+type views struct {
+	of map[*selection]*view
+}
+
+// view is one selection over many trees.
+type view struct {
+	s                *selection
+	include, exclude *patternmatcher.PatternMatcher
+	weight           int
+	from             string // the directory or file that was looked at last
+	known            map[*file]taken
+	err              error // of the patterns
+}
+
+// taken is what a selection takes of a file or directory.
+type taken struct {
+	count  int
+	digest string
+	only   *includedRecord // where count is 1
+	// links says that one of them is a link to follow: what it leads to may be anywhere.
+	links bool
+}
+
+func (v *views) view(s *selection) *view {
+	if known := v.of[s]; known != nil {
+		return known
+	}
+	n := &view{s: s, known: map[*file]taken{}, weight: s.weight()}
+	if len(s.include) > 0 {
+		n.include, n.err = patternmatcher.New(s.include)
+	}
+	if len(s.exclude) > 0 && n.err == nil {
+		n.exclude, n.err = patternmatcher.New(s.exclude)
+	}
+	v.of[s] = n
+	return n
+}
+
+// sum is the digest of a selection with patterns, equal for two trees when checksum's is. alone says
+// that it has to be computed for this tree by itself.
+func (v *views) sum(t *files, s *selection) (sum string, alone bool, err error) {
+	n := v.view(s)
+	if n.err != nil || len(s.required) > 0 {
+		return "", true, nil
+	}
+	p := cleanKey(path.Join("/", s.path))
+	prefix, start, err := t.start(*s, p)
+	if err != nil {
+		return "", false, err
+	}
+	if start.path != n.from {
+		clear(n.known)
+		n.from = start.path
+	}
+	w := viewWalk{view: n, files: t, p: p, prefix: prefix}
+	top := ""
+	if !s.wildcard {
+		top = p
+	}
+	all, err := w.visit(start, nil, top)
+	switch {
+	case err != nil || all.links:
+		return "", all.links, err
+	case all.count == 1 && path.Base(path.Join("/", s.path)) == path.Base(all.only.at):
+		return all.only.sum(), false, nil
+	}
+	return "list " + strconv.Itoa(all.count) + all.digest, false, nil
+}
+
+// takes says that a selection, whose sum was just computed, takes something of a tree; false where that is
+// not known.
+func (v *views) takes(t *files, s *selection) bool {
+	_, start, err := t.start(*s, cleanKey(path.Join("/", s.path)))
+	return err == nil && v.view(s).known[start].count > 0
+}
+
+type viewWalk struct {
+	*view
+	files     *files
+	p, prefix string
+}
+
+// visit judges a file or directory as included does. parent is the nearest directory above that the
+// patterns were run on; top the path that the wildcard matched, "" where it has not yet.
+func (w *viewWalk) visit(f *file, parent *includedRecord, top string) (taken, error) {
+	if known, ok := w.known[f]; ok {
+		return known, nil
+	}
+	got, err := w.judge(f, parent, top)
+	if err == nil {
+		w.known[f] = got
+	}
+	return got, err
+}
+
+func (w *viewWalk) judge(f *file, parent *includedRecord, top string) (got taken, err error) {
+	at := w.prefix + f.path[len(w.from):]
+	if *w.files.spent += (1 + len(at)) * w.weight; *w.files.spent > maxMatching {
+		return got, errMatching
+	}
+	record := fileRecord{file: f, header: f.isDir()}
+	if w.s.wildcard && top == "" {
+		matched, err := path.Match(w.p, at)
+		if err != nil {
+			return got, err
+		}
+		if matched {
+			top = at
+		}
+		if !matched && !f.isDir() {
+			return got, nil
+		}
+		if !matched {
+			return w.directory(f, nil, parent, top)
+		}
+		if f.link && w.s.follow {
+			return taken{links: true}, nil
+		}
+	}
+	if w.p == "" && record.header && f.path == "" {
+		return w.directory(f, nil, parent, top)
+	}
+	r := &includedRecord{fileRecord: record, at: at, follow: parent == nil && w.s.follow}
+	candidate := strings.TrimSuffix(strings.TrimPrefix(at+"/", top+"/"), "/")
+	ok, err := r.keep(candidate, w.include, w.exclude, parent)
+	if err != nil {
+		return got, err
+	}
+	if f.isDir() {
+		r.included = ok
+		return w.directory(f, r, r, top)
+	}
+	if !ok {
+		return got, nil
+	}
+	if r.follow && f.link {
+		return taken{links: true}, nil
+	}
+	return taken{count: 1, digest: f.sum(), only: r}, nil
+}
+
+// directory adds up what is taken of a directory. own is the record of the directory itself, nil where the
+// patterns do not ask for it.
+func (w *viewWalk) directory(f *file, own, parent *includedRecord, top string) (got taken, err error) {
+	var text []byte
+	for _, c := range f.children {
+		one, err := w.visit(c, parent, top)
+		if err != nil || one.links {
+			return one, err
+		}
+		if one.count == 0 {
+			continue
+		}
+		text = appendText(appendText(text, c.name), one.digest)
+		got.count += one.count
+		got.only = one.only
+	}
+	self := own != nil && (own.included || got.count > 0)
+	if self {
+		got.count++
+		got.only = own
+	}
+	if got.count == 0 {
+		return got, nil
+	}
+	kind := "way "
+	if self {
+		kind = "dir "
+	}
+	sum := sha256.Sum256(text)
+	got.digest = kind + string(sum[:])
+	return got, nil
+}
