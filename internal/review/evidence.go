@@ -238,15 +238,15 @@ func (d *decision) withoutCache(paths []string) []block {
 		if len(plans) == 0 || slices.ContainsFunc(plans, kept) {
 			continue
 		}
-		who := "No build"
+		text := "No cache is kept"
 		if len(paths) > 1 {
-			who += " of " + pathName(path)
+			text += " for " + pathName(path)
 		}
-		text := "**" + who + " finds a cache:** "
+		text = bold(text)
 		if from := d.origin(plans[0].Build.CacheFrom); from != "" {
-			text += from + " keeps none, so every build runs every step."
+			text += " (" + from + "): every build there runs every step."
 		} else {
-			text += "none is kept, so every build runs every step."
+			text += ": every build runs every step."
 		}
 		if _, ok := d.evidenceOf(path); ok {
 			text += " The numbers here are for a cache that is kept."

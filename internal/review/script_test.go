@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ import (
 //	review             review the head
 //	push DIR           commit the files of DIR/… on the head (an empty file removes)
 //	push-base DIR      commit them on the base branch
+//	past N PATH        that many commits on the base branch, each of which changes the file
 //	accept PATH LINE…  commit the suggestions whose last lines are these, as one batch
 //	reply PATH LINE    answer the comment there
 //	remove PATH LINE   delete the comment there, as a maintainer would
@@ -97,6 +99,7 @@ func section(archive *txtar.Archive, name string) *txtar.File {
 
 func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
 	var plans map[string][]analysis.Plan
+	edits := 0
 	base := files(archive, "base")
 	host := reviewtest.New(base, base)
 	head := reviewtest.Files{}
@@ -139,6 +142,15 @@ func play(t *testing.T, archive *txtar.Archive, f analysis.Func) {
 			host.Push(files(archive, args[0]))
 		case "push-base":
 			host.PushBase(files(archive, args[0]))
+		case "past":
+			n, err := strconv.Atoi(args[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range n {
+				edits++
+				host.PushBase(reviewtest.Files{args[1]: fmt.Sprintf("# edit %d\n%s", edits, base[args[1]])})
+			}
 		case "accept":
 			var ids []int64
 			for _, line := range args[1:] {
