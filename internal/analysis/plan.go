@@ -31,6 +31,8 @@ type Plan struct {
 	Build  buildcontext.Build `json:"build"`
 	Steps  []Step             `json:"steps"`  // in file order, without those from ONBUILD
 	Stages []Stage            `json:"stages"` // those that the target needs, in file order
+	// Caveats are what git does not show about files that steps take.
+	Caveats []Caveat `json:"caveats,omitempty"`
 	// History is nil where there is none.
 	History *Evidence `json:"history,omitempty"`
 }

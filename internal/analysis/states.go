@@ -45,10 +45,12 @@ func (a *run) plans(ctx context.Context, t *target) {
 			continue
 		}
 		plan := head.describe()
+		plan.Caveats = a.caveats(head)
 		if a.base != nil {
 			a.base.states(ctx, head, &plan)
 		}
 		t.out.Plans = append(t.out.Plans, plan)
+		t.planned = append(t.planned, head)
 		if a.Choice != nil {
 			return
 		}

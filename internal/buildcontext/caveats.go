@@ -58,6 +58,9 @@ func (c *Context) Caveats(tree Tree, read func(path string) ([]byte, error)) ([]
 	found := map[caveatKey][]string{}
 	checks := 0
 	for _, e := range c.Tree.Entries {
+		if len(rules) == 0 && e.Mode != ModeSubmodule {
+			continue
+		}
 		p := c.RepoPath(e.Path)
 		if e.Mode == ModeSubmodule && c.Build.Kind == Local {
 			found[caveatKey{kind: CaveatSubmodule}] = append(found[caveatKey{kind: CaveatSubmodule}], p)
@@ -210,7 +213,7 @@ func (c *Context) attributeRules(tree Tree, read func(path string) ([]byte, erro
 	var files []Entry
 	dir := clean(c.Build.Context)
 	for _, e := range tree.Entries {
-		if path.Base(e.Path) != ".gitattributes" || e.Mode == ModeSymlink || e.Size > maxAttributeBytes {
+		if !strings.HasSuffix(e.Path, ".gitattributes") || path.Base(e.Path) != ".gitattributes" || e.Mode == ModeSymlink || e.Size > maxAttributeBytes {
 			continue
 		}
 		if _, inside := relative(strings.TrimPrefix(path.Dir("/"+e.Path), "/"), dir); inside {
