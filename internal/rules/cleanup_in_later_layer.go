@@ -43,6 +43,9 @@ type made struct {
 	filled  bool // by steps below the one that made it
 }
 
+// maxMade bounds what one stage makes, as far as it is followed.
+const maxMade = 2000
+
 func checkLateCleanup(p *Pass) {
 	for _, stage := range p.File.Stages {
 		if !p.shipped[stage] || p.states == nil {
@@ -58,10 +61,16 @@ func checkLateCleanup(p *Pass) {
 					return slices.ContainsFunc(gone, func(g made) bool { return g.subject == m.subject && g.by == m.by })
 				})
 			}
-			there = append(there, p.makes(lane, i)...)
+			if len(there) < maxMade {
+				there = append(there, p.makes(lane, i)...)
+			}
 		}
 	}
 }
+
+// nodeCaches are where the package managers of Node.js keep what the root user fetched.
+// Source: https://docs.npmjs.com/cli/commands/npm-cache, https://classic.yarnpkg.com/en/docs/cli/cache
+var nodeCaches = map[string]string{"npm": "/root/.npm", "yarn": "/usr/local/share/.cache/yarn"}
 
 // makes are the things that a step leaves in its layer, as far as that is certain.
 func (p *Pass) makes(lane []step, i int) []made {
@@ -93,6 +102,12 @@ func (p *Pass) makes(lane []step, i int) []made {
 	for _, install := range e.Installs {
 		if p.keepsCache(lane, i, in, e, install) {
 			add(made{what: say(install.Tool, "'s cache"), path: cacheDirs(install)[len(cacheDirs(install))-1], tool: install.Tool, subject: install.CacheDir})
+		}
+	}
+	for _, install := range e.Installs {
+		dir, ok := nodeCaches[install.Tool]
+		if state := p.states[in]; ok && install.Command.Straight && !install.Command.OtherUser && state.UserKnown && isRoot(state.User) {
+			add(made{what: say(install.Tool, "'s cache"), path: dir, tool: install.Tool, subject: dir})
 		}
 	}
 	for _, k := range e.Packages {
@@ -280,12 +295,17 @@ func (p *Pass) removedBy(in *dockerfile.Instruction, there []made) []made {
 	if in.Run() == nil || e.Unread || len(e.Removals)+len(e.Uninstalls) == 0 {
 		return nil
 	}
+	type pkg struct{ tool, name string }
+	taken := map[pkg]bool{}
+	for _, u := range e.Uninstalls {
+		for _, name := range u.Names {
+			taken[pkg{u.Tool, name}] = true
+		}
+	}
 	var out []made
 	for _, m := range there {
 		if m.name != "" {
-			if slices.ContainsFunc(e.Uninstalls, func(u shelleffects.PackageRemoval) bool {
-				return u.Tool == m.tool && slices.Contains(u.Names, m.name)
-			}) && !p.installsAgain(e, m) {
+			if taken[pkg{m.tool, m.name}] && !p.installsAgain(e, m) {
 				out = append(out, m)
 			}
 			continue

@@ -52,7 +52,7 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 		return
 	}
 	var moving, heavy []shelleffects.Fetch
-	for n, f := range e.Fetches {
+	for n, f := range e.Fetches[:min(len(e.Fetches), maxFetches)] {
 		switch p.stateOf(lane, i, e, n) {
 		case stateMoves:
 			moving = append(moving, f)
@@ -67,6 +67,9 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 		p.report(st.outer, heavyWords(e, heavy[0]))
 	}
 }
+
+// maxFetches bounds how many fetches of one RUN are looked at.
+const maxFetches = 100
 
 // refresher are the names of arguments by which people make a step run again.
 var refresher = regexp.MustCompile(`(?i)^(cache_?bust(er)?|bust_?cache|cache_?(date|refresh)|no_?cache|refresh|force_?(update|rebuild|refresh))`)

@@ -81,7 +81,12 @@ func (c *call) npm() kind {
 			i.needs("it installs the current directory", ".")
 		}
 		return kind{install: i}
-	case "config", "set", "cache", "--version", "version", "view", "audit":
+	case "cache":
+		if sub := p.word(1); sub == "clean" || sub == "clear" || sub == "rm" {
+			return kind{known: true, cacheOf: "npm"}
+		}
+		return kind{known: true}
+	case "config", "set", "--version", "version", "view", "audit":
 		return kind{known: true}
 	case "":
 		if len(p.words) == 0 {
@@ -121,7 +126,12 @@ func (c *call) yarn() kind {
 			return unknown
 		}
 		i.nodePackages(nil, false, "yarn.lock", ".yarnrc", ".yarnrc.yml", ".npmrc")
-	case "config", "cache", "set":
+	case "cache":
+		if p.word(1) == "clean" {
+			return kind{known: true, cacheOf: "yarn"}
+		}
+		return kind{known: true}
+	case "config", "set":
 		return kind{known: true}
 	default:
 		return unknown
