@@ -25,6 +25,7 @@ type Build struct {
 	Target     string
 	Args       map[string]string
 	Images     map[string]digest.Digest // the base image behind each name
+	Contexts   map[string]string        // directories of named contexts
 }
 
 // Observed is what the daemon did with one step.
@@ -45,18 +46,26 @@ func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, 
 	if err != nil {
 		return nil, err
 	}
-	attrs := map[string]string{"filename": b.File, "target": b.Target}
+	// "cmdline" says that a syntax line has been followed: this frontend is the one that is meant.
+	attrs := map[string]string{"filename": b.File, "target": b.Target, "cmdline": "followed"}
+	mounts := map[string]fsutil.FS{"context": contextDir, "dockerfile": dockerfileDir}
 	for name, value := range b.Args {
 		attrs["build-arg:"+name] = value
 	}
 	for name, d := range b.Images {
 		attrs["context:"+name] = "oci-layout://lab@" + d.String()
 	}
+	for name, dir := range b.Contexts {
+		if mounts[name], err = fsutil.NewFS(dir); err != nil {
+			return nil, err
+		}
+		attrs["context:"+name] = "local:" + name
+	}
 	opt := client.SolveOpt{
 		FrontendAttrs: attrs,
-		LocalMounts:   map[string]fsutil.FS{"context": contextDir, "dockerfile": dockerfileDir},
+		LocalMounts:   mounts,
 		OCIStores:     map[string]content.Store{"lab": images.Store},
-		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("x"), "other": []byte("y")})},
+		Session:       []session.Attachable{secretsprovider.NewSecretProvider(anySecret{})},
 	}
 
 	var seen recorder
@@ -92,6 +101,11 @@ func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, 
 	}
 	return out, nil
 }
+
+// anySecret has a value for every name.
+type anySecret struct{}
+
+func (anySecret) GetSecret(_ context.Context, id string) ([]byte, error) { return []byte(id), nil }
 
 // recorder keeps the steps of the definition that the frontend asks to be built: its source map says
 // which instruction each of them is.

@@ -17,16 +17,23 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Images is an OCI layout of base images: each is Debian's static busybox.
+// Images is an OCI layout of base images. Those that Add makes are Debian's static busybox.
 type Images struct {
 	Store content.Store
 	dir   string
 	layer ocispecs.Descriptor
-	diff  digest.Digest
 }
 
 // path is the variable that the model assumes of every base image.
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// LayerFile is one path of a layer: a directory where the name ends in a slash, a symbolic link
+// where there is a link, else a file.
+type LayerFile struct {
+	Name, Link string
+	Mode       int64
+	Data       []byte
+}
 
 // NewImages writes the layout into a directory.
 func NewImages(dir string) (*Images, error) {
@@ -45,47 +52,68 @@ func NewImages(dir string) (*Images, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	add := func(h tar.Header, data []byte) {
-		h.Size = int64(len(data))
-		h.ModTime = time.Unix(0, 0)
-		if err == nil {
-			err = w.WriteHeader(&h)
-		}
-		if err == nil {
-			_, err = w.Write(data)
-		}
-	}
-	for _, d := range []string{"bin/", "etc/", "tmp/", "root/", "proc/", "sys/", "dev/"} {
-		add(tar.Header{Name: d, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
-	}
-	add(tar.Header{Name: "bin/busybox", Mode: 0o755}, busybox)
+	files := append(skeleton(), LayerFile{Name: "bin/busybox", Mode: 0o755, Data: busybox})
 	for _, applet := range []string{"sh", "cat", "cp", "date", "echo", "false", "id", "ls", "mkdir", "mv", "rm", "sleep", "test", "touch", "true"} {
-		add(tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
+		files = append(files, LayerFile{Name: "bin/" + applet, Link: "busybox"})
 	}
-	add(tar.Header{Name: "etc/passwd", Mode: 0o644}, []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n"))
-	add(tar.Header{Name: "etc/group", Mode: 0o644}, []byte("root:x:0:\napp:x:1000:\n"))
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write base image: %w", err)
-	}
-	if i.layer, err = i.blob(ocispecs.MediaTypeImageLayer, b.Bytes()); err != nil {
+	files = append(files, accounts(map[string]int{"app": 1000})...)
+	if i.layer, err = i.Layer(files); err != nil {
 		return nil, err
 	}
-	i.diff = i.layer.Digest
 	i.Store, err = local.NewStore(dir)
 	return i, err
 }
 
+// skeleton is the directories that every system has.
+func skeleton() []LayerFile {
+	var files []LayerFile
+	for _, d := range []string{"bin/", "etc/", "tmp/", "root/", "proc/", "sys/", "dev/"} {
+		files = append(files, LayerFile{Name: d, Mode: 0o755})
+	}
+	return files
+}
+
+// accounts are the files that name root and users, each with a group of its own.
+func accounts(ids map[string]int) []LayerFile {
+	passwd, group := "root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n"
+	for _, name := range sortedKeys(ids) {
+		passwd += fmt.Sprintf("%s:x:%d:%d:%s:/:/bin/sh\n", name, ids[name], ids[name], name)
+		group += fmt.Sprintf("%s:x:%d:\n", name, ids[name])
+	}
+	return []LayerFile{{Name: "etc/passwd", Mode: 0o644, Data: []byte(passwd)}, {Name: "etc/group", Mode: 0o644, Data: []byte(group)}}
+}
+
+// Layer writes a layer of files, in their order.
+func (i *Images) Layer(files []LayerFile) (ocispecs.Descriptor, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		h := tar.Header{Name: f.Name, Linkname: f.Link, Mode: f.Mode, Size: int64(len(f.Data)), ModTime: time.Unix(0, 0)}
+		if f.Link != "" {
+			h.Typeflag, h.Mode = tar.TypeSymlink, 0o777
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			return ocispecs.Descriptor{}, fmt.Errorf("write %s into a layer: %w", f.Name, err)
+		}
+		if _, err := w.Write(f.Data); err != nil {
+			return ocispecs.Descriptor{}, fmt.Errorf("write %s into a layer: %w", f.Name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return ocispecs.Descriptor{}, fmt.Errorf("write a layer: %w", err)
+	}
+	return i.blob(ocispecs.MediaTypeImageLayer, b.Bytes())
+}
+
 // Add makes an image; two with one label are the same. The layers are always equal.
-func (i *Images) Add(label string) (digest.Digest, error) {
+func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(i.layer, label) }
+
+// AddOn makes an image of a layer.
+func (i *Images) AddOn(layer ocispecs.Descriptor, label string) (digest.Digest, error) {
 	config := ocispecs.Image{
 		Platform: ocispecs.Platform{OS: "linux", Architecture: "amd64"},
 		Config:   ocispecs.ImageConfig{Env: []string{path}, Labels: map[string]string{"lab": label}},
-		RootFS:   ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{i.diff}},
+		RootFS:   ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}, // not compressed
 	}
 	text, err := json.Marshal(config)
 	if err != nil {
@@ -99,7 +127,7 @@ func (i *Images) Add(label string) (digest.Digest, error) {
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispecs.MediaTypeImageManifest,
 		Config:    configured,
-		Layers:    []ocispecs.Descriptor{i.layer},
+		Layers:    []ocispecs.Descriptor{layer},
 	})
 	if err != nil {
 		return "", err
