@@ -86,6 +86,9 @@ func Run(ctx context.Context, req Request) Report {
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
+	for _, t := range targets {
+		a.evidence(ctx, t)
+	}
 	a.collect(targets)
 	return a.report()
 }
@@ -133,6 +136,7 @@ type target struct {
 	out      Dockerfile
 	findings []rules.Finding
 	fixes    fix.Result
+	planned  []*planned // of each of out.Plans
 }
 
 // skip notes that a Dockerfile is not looked at, unless a change is what counts and it is not about it.

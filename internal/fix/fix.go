@@ -13,6 +13,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -32,8 +33,11 @@ type Reason = rules.Reason
 
 // Result is what came of the findings' units.
 type Result struct {
-	Suggestions []Suggestion   // by line
+	Suggestions []Suggestion   // by line; behind those of the Dockerfile that of the ignore file
 	Withheld    map[int]Reason // by index of the finding; of findings that have a unit
+
+	before *dockerfile.File
+	groups []*group // what the suggestions of the Dockerfile are made of
 }
 
 // Prove merges the units of findings and proves what came out; see DESIGN.md, Suggestions 2.
@@ -41,12 +45,16 @@ type Result struct {
 // withheld.
 func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
 	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}}
+	var elsewhere []int // whose edit is of the ignore file
 	for i, f := range findings {
 		if f.Unit == nil {
 			continue
 		}
 		u := &unit{finding: i, effects: f.Unit.Effects, note: f.Unit.Note}
 		switch {
+		case f.Unit.Path != "" && f.Unit.Path != in.File.Source.Path:
+			elsewhere = append(elsewhere, i)
+			continue
 		case f.Path != in.File.Source.Path:
 			p.withhold(u, rules.NotProven) // nothing proves an edit of another file
 			continue
@@ -70,10 +78,18 @@ func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result
 	for rank, u := range p.units {
 		u.rank = rank
 	}
-	if len(p.units) == 0 {
-		return Result{Withheld: p.withheld}
+	r := Result{Withheld: p.withheld}
+	if len(p.units) > 0 {
+		r = p.prove(ctx)
 	}
-	return p.prove(ctx)
+	for _, i := range elsewhere {
+		if s, reason := p.ignorePath(i, r.Suggestions); reason != "" {
+			r.Withheld[i] = reason
+		} else {
+			r.Suggestions = append(r.Suggestions, s)
+		}
+	}
+	return r
 }
 
 // Apply returns the file with suggestions for it made: whole lines are replaced, and the last one

@@ -140,7 +140,7 @@ func (p *prover) prove(ctx context.Context) Result {
 }
 
 func (p *prover) result(groups []*group) Result {
-	r := Result{Withheld: p.withheld}
+	r := Result{Withheld: p.withheld, before: p.in.File, groups: groups}
 	for _, g := range groups {
 		for _, i := range p.tried[keyOf([]*group{g})].also {
 			if !slices.ContainsFunc(groups, func(o *group) bool { return slices.Contains(o.Findings, i) }) {

@@ -68,5 +68,6 @@ const (
 	NotSettled     Reason = "the edit does not settle the finding"
 	MakesFinding   Reason = "the edit makes another finding"
 	SettlesAnother Reason = "the edit takes another suggestion away"
+	RunsMore       Reason = "over the branch's history it would re-run a step more often"
 	Internal       Reason = "hitrate's own mistake: please report it"
 )
