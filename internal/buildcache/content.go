@@ -150,7 +150,8 @@ func (f *file) sum() string {
 		return f.mode + " " + f.content
 	}
 	if f.digest == "" {
-		text := make([]byte, 0, 100*len(f.children))
+		var short [1024]byte
+		text := short[:0]
 		for _, c := range f.children {
 			text = appendText(text, c.name)
 			text = c.appendSum(text)
@@ -183,7 +184,7 @@ func (t *files) lookup(p string, followLast bool) (*file, error) {
 	if f := t.walk(p); f != nil && (!followLast || !f.link) {
 		return f, nil
 	}
-	current, rest := "", strings.TrimPrefix(path.Join("/", p), "/")
+	current, rest := "", strings.TrimPrefix(rooted(p), "/")
 	var f *file
 	for links := 0; rest != ""; {
 		var name string
@@ -224,7 +225,7 @@ func (t *files) checksum(s selection) (string, error) {
 // checksumOf is checksum for a selection of a plan, whose address names it.
 func (t *files) checksumOf(selected *selection) (string, error) {
 	s := *selected
-	p := path.Join("/", s.path)
+	p := rooted(s.path)
 	if s.plain() {
 		f, err := t.lookup(cleanKey(p), s.follow)
 		if err != nil {
@@ -288,7 +289,7 @@ func (t *files) included(s selection) (_ string, included []*includedRecord, err
 			return "", nil, err
 		}
 	}
-	p := cleanKey(path.Join("/", s.path))
+	p := cleanKey(rooted(s.path))
 	prefix, start, err := t.start(s, p)
 	if err != nil {
 		return "", nil, err
@@ -508,6 +509,14 @@ func listAll(f *file, list *[]change, as func(*file) change) {
 	for _, c := range f.children {
 		listAll(c, list, as)
 	}
+}
+
+// rooted is a cleaned absolute path.
+func rooted(p string) string {
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	return path.Clean(p) // which copies nothing of what is clean
 }
 
 // cleanKey is a cleaned absolute path with "" for the root, as BuildKit's records have it.

@@ -47,14 +47,14 @@ func (p *predictor) sameContents(dep, was recordDep) State {
 			if !s.equal(old) {
 				return Maybe
 			}
-			fixed, _ := splitWildcards(path.Join("/", s.path))
+			fixed, _ := splitWildcards(rooted(s.path))
 			s, old = selection{path: fixed}, selection{path: fixed}
 			if p.sameOrigin(p.trace(dep.from, s.path), p.trace(was.from, old.path)) != Cached {
 				return Maybe
 			}
 			continue
 		}
-		switch p.sameOrigin(p.trace(dep.from, path.Join("/", s.path)), p.trace(was.from, path.Join("/", old.path))) {
+		switch p.sameOrigin(p.trace(dep.from, rooted(s.path)), p.trace(was.from, rooted(old.path))) {
 		case Rebuilt:
 			return Rebuilt
 		case Maybe:
@@ -189,7 +189,7 @@ func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, 
 		return layer{text: text}, true
 	}
 	s := selection{
-		path: path.Join("/", a.Src), wildcard: a.AllowWildcard && hasWildcards(a.Src), follow: a.FollowSymlink,
+		path: rooted(a.Src), wildcard: a.AllowWildcard && hasWildcards(a.Src), follow: a.FollowSymlink,
 		include: a.IncludePatterns, exclude: a.ExcludePatterns,
 	}
 	if from := r.input(action.SecondaryInput); from != nil {

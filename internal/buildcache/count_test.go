@@ -64,29 +64,24 @@ func (c counted) lay(tree []buildcontext.Entry) buildcontext.Tree {
 	return buildcontext.NewTree(append(kept, fixed...))
 }
 
-func (c counted) open(t testing.TB, tree []buildcontext.Entry) *buildcontext.Context {
-	t.Helper()
-	read := func(string) ([]byte, error) { return []byte(c.ignore), nil }
-	out, err := buildcontext.Open(c.lay(tree), c.build, read)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+func (c counted) open(tree []buildcontext.Entry) (*buildcontext.Context, error) {
+	return buildcontext.Open(c.lay(tree), c.build, func(string) ([]byte, error) { return []byte(c.ignore), nil })
 }
 
 // fresh counts as Count does, with the keys of each tree computed by themselves.
-func fresh(t testing.TB, trees [][]buildcontext.Entry, builds []counted, plans []*Plan) []Counts {
-	t.Helper()
+func fresh(trees [][]buildcontext.Entry, builds []counted, plans []*Plan) (_ []Counts, failed error) {
 	out := make([]Counts, len(builds))
 	seen := make([]Seen, len(builds))
 	off := make([]bool, len(builds))
 	keysOf := func(i, at int) []Key {
-		keys, err := plans[i].Keys(builds[i].open(t, trees[at]))
-		lacks, err := missing(err)
+		c, err := builds[i].open(trees[at])
 		if err != nil {
-			t.Fatal(err)
+			failed = err
+			return nil
 		}
-		if lacks {
+		keys, err := plans[i].Keys(c)
+		if lacks, err := missing(err); lacks || err != nil {
+			failed = errors.Join(failed, err)
 			return nil
 		}
 		return keys
@@ -135,7 +130,7 @@ func fresh(t testing.TB, trees [][]buildcontext.Entry, builds []counted, plans [
 			out[i] = Counts{LeftOut: out[i].LeftOut}
 		}
 	}
-	return out
+	return out, failed
 }
 
 func countAndCompare(t testing.TB, trees [][]buildcontext.Entry, builds []counted) []Counts {
@@ -148,13 +143,21 @@ func countAndCompare(t testing.TB, trees [][]buildcontext.Entry, builds []counte
 			t.Fatal(err)
 		}
 		plans = append(plans, plan)
-		variants = append(variants, Variant{Plan: plan, Context: b.open(t, trees[0])})
+		c, err := b.open(trees[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		variants = append(variants, Variant{Plan: plan, Context: c})
 	}
+	want, failed := fresh(trees, builds, plans)
 	got, err := Count(t.Context(), variants, historyOf(trees))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || failed != nil {
+		if (err == nil) != (failed == nil) {
+			t.Errorf("error %v, fresh %v", err, failed)
+		}
+		return nil
 	}
-	if diff := cmp.Diff(fresh(t, trees, builds, plans), got); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-fresh +incremental:\n%s", diff)
 	}
 	return got
@@ -286,9 +289,29 @@ func randomCount(r *rand.Rand) (builds []counted, trees [][]buildcontext.Entry) 
 	return builds, past
 }
 
+// FuzzCount is TestCountIsFresh for any Dockerfile and ignore file.
+func FuzzCount(f *testing.F) {
+	for i, line := range countedCopies {
+		f.Add("FROM x AS one\nCOPY lib /x\nFROM y\n"+line+"\nRUN make\n", countedIgnores[i%len(countedIgnores)], uint64(i))
+	}
+	f.Fuzz(func(t *testing.T, text, ignore string, seed uint64) {
+		compileOrSkip(t, text)
+		builds, trees := randomCount(rand.New(rand.NewPCG(seed, 4)))
+		builds = builds[:1]
+		builds[0].text, builds[0].ignore, builds[0].build.Contexts = text, ignore, nil
+		if builds[0].build.Kind == buildcontext.Git {
+			builds[0].ignore = ""
+		}
+		if _, err := builds[0].open(trees[0]); err != nil {
+			t.Skip()
+		}
+		countAndCompare(t, trees, builds)
+	})
+}
+
 func TestCountTooLong(t *testing.T) {
-	plan := compileText(t, "FROM x\nCOPY a b\n")
-	h := &buildcontext.History{Commits: make([]buildcontext.Commit, maxCounted)}
+	plan := compileText(t, "FROM x\n"+strings.Repeat("RUN x\n", 200))
+	h := &buildcontext.History{Commits: make([]buildcontext.Commit, maxCounted/200)}
 	if _, err := Count(t.Context(), []Variant{{Plan: plan, Context: &buildcontext.Context{}}}, h); !errors.Is(err, ErrTooLong) {
 		t.Errorf("error %v", err)
 	}

@@ -56,7 +56,7 @@ func (v *views) sum(t *files, s *selection) (sum string, alone bool, err error) 
 	if n.err != nil || len(s.required) > 0 {
 		return "", true, nil
 	}
-	p := cleanKey(path.Join("/", s.path))
+	p := cleanKey(rooted(s.path))
 	prefix, start, err := t.start(*s, p)
 	if err != nil {
 		return "", false, err
@@ -74,17 +74,23 @@ func (v *views) sum(t *files, s *selection) (sum string, alone bool, err error) 
 	switch {
 	case err != nil || all.links:
 		return "", all.links, err
-	case all.count == 1 && path.Base(path.Join("/", s.path)) == path.Base(all.only.at):
+	case all.count == 1 && path.Base(rooted(s.path)) == path.Base(all.only.at):
 		return all.only.sum(), false, nil
 	}
 	return "list " + strconv.Itoa(all.count) + all.digest, false, nil
 }
 
-// takes says that a selection, whose sum was just computed, takes something of a tree; false where that is
-// not known.
-func (v *views) takes(t *files, s *selection) bool {
-	_, start, err := t.start(*s, cleanKey(path.Join("/", s.path)))
-	return err == nil && v.view(s).known[start].count > 0
+// takes says whether a selection, whose sum was just computed, takes something of a tree.
+func (v *views) takes(t *files, s *selection) (takes, known bool) {
+	if v == nil {
+		return false, false
+	}
+	_, start, err := t.start(*s, cleanKey(rooted(s.path)))
+	if err != nil {
+		return false, false
+	}
+	got, known := v.view(s).known[start]
+	return got.count > 0, known && !got.links
 }
 
 type viewWalk struct {

@@ -3,7 +3,6 @@ package buildcache
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 
@@ -189,7 +188,7 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep, sums []string) ([]str
 	}
 	for i := range dep.sources {
 		s := &dep.sources[i]
-		if f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow); err != nil || f == nil {
+		if f, err := t.lookup(cleanKey(rooted(s.path)), s.follow); err != nil || f == nil {
 			return nil, fail(s, errNotFound)
 		}
 	}
@@ -200,29 +199,30 @@ func (p *Plan) contents(t *files, n *keyNode, dep *keyDep, sums []string) ([]str
 // sources of all instructions match and no more; without a match anywhere in the directory it is
 // missing, and the copy fails.
 func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
-	dir, _ := splitWildcards(path.Join("/", wildcard.path))
+	dir, _ := splitWildcards(rooted(wildcard.path))
 	if dir == "/" {
 		return true
 	}
-	if t.views != nil && t.views.takes(t, wildcard) {
+	takes, known := t.views.takes(t, wildcard)
+	if takes {
 		return true
 	}
-	all := *wildcard
-	all.exclude = nil
-	if _, found, err := t.included(all); err != nil || len(found) > 0 {
-		return err == nil
+	if !known || len(wildcard.exclude) > 0 {
+		all := *wildcard
+		all.exclude = nil
+		if _, found, err := t.included(all); err != nil || len(found) > 0 {
+			return err == nil
+		}
 	}
 	real, err := t.lookup(dir, true)
 	if err != nil || real == nil {
 		return false
 	}
-	for _, n := range p.nodes {
-		for _, dep := range n.deps {
-			if dep.node != from {
-				continue
-			}
-			for _, s := range dep.contents {
-				if t.sends(s, real) {
+	// Those without patterns first: they cost next to nothing.
+	for _, plain := range []bool{true, false} {
+		for _, n := range p.nodes {
+			for i := range n.deps {
+				if dep := &n.deps[i]; dep.node == from && t.sendsAny(dep.contents, plain, real) {
 					return true
 				}
 			}
@@ -231,10 +231,14 @@ func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
 	return false
 }
 
+func (t *files) sendsAny(list []selection, plain bool, dir *file) bool {
+	return slices.ContainsFunc(list, func(s selection) bool { return s.plain() == plain && t.sends(s, dir) })
+}
+
 // sends says whether a selection brings a directory to the builder.
 func (t *files) sends(s selection, dir *file) bool {
 	if s.plain() {
-		f, err := t.lookup(cleanKey(path.Join("/", s.path)), s.follow)
+		f, err := t.lookup(cleanKey(rooted(s.path)), s.follow)
 		return err == nil && f != nil && (f == dir || below(f.path, dir.path) || f.path == "" || below(dir.path, f.path))
 	}
 	s.exclude = nil

@@ -98,6 +98,7 @@ func (o *outcome) state() State {
 type predictor struct {
 	seen   *Seen
 	known  map[*record]*outcome
+	slab   []outcome // of which outcomes are taken
 	traces int
 }
 
@@ -106,7 +107,11 @@ func (p *predictor) outcome(r *record) *outcome {
 	if o := p.known[r]; o != nil {
 		return o
 	}
-	o := &outcome{}
+	if len(p.slab) == 0 {
+		p.slab = make([]outcome, 32)
+	}
+	o := &p.slab[0]
+	p.slab = p.slab[1:]
 	p.known[r] = o
 	switch r.node.kind {
 	case nodeImage:
@@ -120,16 +125,25 @@ func (p *predictor) outcome(r *record) *outcome {
 			o.like = append(o.like, old) // what is at the other end may have changed
 		}
 	default:
-		for _, old := range p.candidates(r) {
+		candidates := p.candidates(r)
+		for i, old := range candidates {
 			switch p.match(r, old) {
 			case Cached:
-				o.same = append(o.same, old)
+				o.same = addTo(o.same, candidates, i)
 			case Maybe:
-				o.like = append(o.like, old)
+				o.like = addTo(o.like, candidates, i)
 			}
 		}
 	}
 	return o
+}
+
+// addTo appends the record at an index to a list, of which it makes none of its own for one record.
+func addTo(list, of []*record, at int) []*record {
+	if list == nil {
+		return of[at : at+1 : at+1]
+	}
+	return append(list, of[at])
 }
 
 // candidates are the records in the cache that can match: those of the same work whose first input that is
@@ -140,19 +154,36 @@ func (p *predictor) candidates(r *record) []*record {
 			continue
 		}
 		from := p.outcome(dep.from)
-		if len(from.same)+len(from.like) == 1 {
-			return p.seen.byInput[inputKey{r.work, i, slices.Concat(from.same, from.like)[0].id}]
-		}
 		var list []*record
-		for _, old := range from.same {
-			list = append(list, p.seen.byInput[inputKey{r.work, i, old.id}]...)
+		for _, olds := range [][]*record{from.same, from.like} {
+			for _, old := range olds {
+				found := p.seen.byInput[inputKey{r.work, i, old.id}]
+				if list == nil {
+					list = slices.Clip(found)
+				} else {
+					list = append(list, found...)
+				}
+			}
 		}
-		for _, old := range from.like {
-			list = append(list, p.seen.byInput[inputKey{r.work, i, old.id}]...)
-		}
+		return p.newest(r, list)
+	}
+	return p.newest(r, p.seen.byWork[r.work])
+}
+
+// maxCandidates is how many builds back a step is compared with by contents that only a trace tells, where a
+// cache has seen many. One that is the same by all its inputs is found however old it is.
+const maxCandidates = 32
+
+// newest are the last of a list of candidates, and the one that is the same record.
+func (p *predictor) newest(r *record, list []*record) []*record {
+	if len(list) <= maxCandidates {
 		return list
 	}
-	return p.seen.byWork[r.work]
+	list = list[len(list)-maxCandidates:]
+	if own := p.seen.records[r.id]; own != nil && !contains(list, own) {
+		list = append(slices.Clip(list), own)
+	}
+	return list
 }
 
 // image: the same name is the same image; a digest tells images apart; whether a name without one
@@ -210,5 +241,5 @@ func (r *record) made() bool {
 
 // contains compares by what the records are: each tree has records of its own.
 func contains(list []*record, r *record) bool {
-	return slices.ContainsFunc(list, func(o *record) bool { return o.id == r.id })
+	return slices.ContainsFunc(list, func(o *record) bool { return o == r || o.id == r.id })
 }
