@@ -33,6 +33,12 @@ func (m *move) manifestFile(i shelleffects.Install, repo string) Reason {
 	case "conda":
 		return condaEnvironment(src)
 	case "go":
+		// A go.work above the module makes it one of a workspace.
+		for dir := i.Dir; dir != "/" && dir != "."; dir = path.Dir(dir) {
+			if m.source.files[path.Join(dir, "go.work")] != "" {
+				return rules.NeedsSource
+			}
+		}
 		return goModule(base, src.Data)
 	case "cargo":
 		return rules.NeedsSource // cargo refuses a manifest whose targets are not there
@@ -145,8 +151,12 @@ func namesLocal(v any) bool {
 }
 
 // nodeRoots are files by which Node.js package managers find the root of a project above the folder
-// that they run in, and those that steer them there.
-var nodeRoots = []string{"package.json", "pnpm-workspace.yaml", "lerna.json", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "bunfig.toml"}
+// that they run in, and those that steer them there: a binding.gyp makes npm compile the project, a
+// .yarnclean takes files out of node_modules, and bun reads .env.
+var nodeRoots = []string{
+	"package.json", "package.yaml", "package.json5", "pnpm-workspace.yaml", "lerna.json", ".npmrc", ".yarnrc", ".yarnrc.yml", ".yarnclean",
+	".pnpmfile.cjs", "bunfig.toml", ".env", "binding.gyp",
+}
 
 // nodeAbove refuses a source that has such a file in or above the install's folder which would no
 // longer be there.
