@@ -204,6 +204,7 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 				before = append(before, m)
 			}
 			w.action(step, uses, known, places, on, pruned, before)
+			w.bakeAction(step, uses, known, on)
 			w.outputs(step, uses, id, learned)
 		}
 		run, ok := w.find(step, "run")

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 // kinds are paths of every kind of file that is read.
 var kinds = []string{
 	".github/workflows/ci.yml", ".github/actions/a/action.yml", "docker-compose.yml", "Makefile", ".gitlab-ci.yml", "Jenkinsfile",
+	"docker-bake.hcl", "docker-bake.json",
 }
 
 func everything(string) bool { return true }
@@ -35,7 +37,11 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("build %+v", b)
 				}
 			}
-			if strings.Contains(b.Target, unknownText) {
+			known := b.Target + fmt.Sprint(b.Args, b.Volatile, b.Contexts, b.Platforms)
+			for _, m := range b.Made {
+				known += m.Path + m.By
+			}
+			if strings.Contains(known, unknownText) {
 				t.Fatalf("build %+v", b)
 			}
 		}
@@ -92,6 +98,16 @@ func TestReadHostile(t *testing.T) {
 		"and":                 "\tdocker build ." + fill(" && docker build .", size),
 		"sh -c":               "\tdocker; sh -c \"sh -c 'sh -c docker'\"" + fill(" x", size),
 		"make functions":      "\tdocker " + fill("$(", size),
+		"hcl variables":       hclVariables(40),
+		"hcl brackets":        "target \"x\" { args = " + fill("[", size),
+		"hcl signs":           "target \"x\" { args = " + fill("-", size),
+		"hcl templates":       "target \"x\" { args = \"" + fill("${\"", size),
+		"hcl conditions":      "target \"x\" { args = " + fill("a ? b : ", size),
+		"hcl dots":            "target \"x\" { args = a" + fill(".a", size),
+		"hcl parentheses":     "target \"x\" { args = " + fill("(", size),
+		"hcl operators":       "target \"x\" { args = a" + fill("||a", size/4),
+		"hcl heirs":           hclHeirs(25),
+		"hcl targets":         fill("target \"x\" {}\n", size),
 		"groovy":              fill("sh '''docker build .''' /* */", size),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,6 +120,24 @@ func TestReadHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hclVariables double a text with each variable.
+func hclVariables(n int) string {
+	text := "variable \"v0\" { default = \"xx\" }\n"
+	for i := 1; i < n; i++ {
+		text += fmt.Sprintf("variable \"v%d\" { default = \"${v%d}${v%d}\" }\n", i, i-1, i-1)
+	}
+	return text + fmt.Sprintf("target \"x\" { args = { A = v%d } }\n", n-1)
+}
+
+// hclHeirs inherit from the one before twice.
+func hclHeirs(n int) string {
+	text := "target \"t0\" {}\n"
+	for i := 1; i < n; i++ {
+		text += fmt.Sprintf("target \"t%d\" { inherits = [\"t%d\", \"t%d\"] }\n", i, i-1, i-1)
+	}
+	return text
 }
 
 // indented is a mapping in a mapping in a mapping.

@@ -37,25 +37,33 @@ const maxSteps = 1000
 func (r *reader) step(s Step, on runner) {
 	s.Path, s.Runner, s.Hosted, s.Buildx = r.file.Path, on.labels, on.hosted, on.buildx
 	s.NewBuilder = on.action && on.builder.kind == builderNew
-	for i := range r.facts.Steps {
-		if old := &r.facts.Steps[i]; old.Path == s.Path && old.Line == s.Line {
-			old.Hosted = old.Hosted && s.Hosted
-			old.NewBuilder = old.NewBuilder && s.NewBuilder
-			if old.Runner != s.Runner {
-				old.Runner = ""
-			}
-			if old.Dockerfile == "" {
-				old.Dockerfile = s.Dockerfile
-			}
-			if ranked(s.Cache) > ranked(old.Cache) {
-				old.Cache = s.Cache
-			}
-			return
+	at := stepPlace{s.Path, s.Line}
+	i, seen := r.steps[at]
+	if !seen {
+		if len(r.facts.Steps) < maxSteps {
+			r.steps[at] = len(r.facts.Steps)
+			r.facts.Steps = append(r.facts.Steps, s)
 		}
+		return
 	}
-	if len(r.facts.Steps) < maxSteps {
-		r.facts.Steps = append(r.facts.Steps, s)
+	old := &r.facts.Steps[i]
+	old.Hosted = old.Hosted && s.Hosted
+	old.NewBuilder = old.NewBuilder && s.NewBuilder
+	if old.Runner != s.Runner {
+		old.Runner = ""
 	}
+	if old.Dockerfile == "" {
+		old.Dockerfile = s.Dockerfile
+	}
+	if ranked(s.Cache) > ranked(old.Cache) {
+		old.Cache = s.Cache
+	}
+}
+
+// stepPlace is where a step stands.
+type stepPlace struct {
+	path string
+	line int
 }
 
 // commandSteps notes the commands of a run step that build images; pruned is the line of the last command

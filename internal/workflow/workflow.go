@@ -1,4 +1,4 @@
-// Package workflow reads how a repository builds its images: GitHub workflows, compose files and
+// Package workflow reads how a repository builds its images: GitHub workflows, compose and bake files and
 // the commands of Makefiles, where they are literal. What hangs on a value that is not written down
 // is left out: a wrong build is worse than none.
 package workflow
@@ -48,7 +48,7 @@ const maxBuilds = 1000
 // Read reads the files; exists says whether a repository path is a file. A build whose Dockerfile the
 // repository does not have is left out.
 func Read(files []*source.File, exists func(path string) bool) Facts {
-	r := &reader{exists: exists, left: maxTotalVisits, ci: map[int]bool{}}
+	r := &reader{exists: exists, left: maxTotalVisits, ci: map[int]bool{}, steps: map[stepPlace]int{}}
 	for _, f := range files {
 		if kind := kindOf(f.Path); kind != nil {
 			r.file = f
@@ -74,6 +74,8 @@ func kindOf(p string) func(*reader) {
 		return (*reader).actions
 	case isYAML && (isComposeName(name, "compose") || isComposeName(name, "docker-compose")):
 		return (*reader).compose
+	case base == "docker-bake.hcl", base == "docker-bake.json":
+		return (*reader).bake
 	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
 		return (*reader).makefile
 	case base == "Jenkinsfile", strings.HasPrefix(base, "Jenkinsfile."), extension == ".jenkinsfile":
@@ -97,10 +99,12 @@ func isComposeName(name, prefix string) bool {
 type reader struct {
 	file   *source.File
 	exists func(string) bool
-	found  []located    // in the file
-	ci     map[int]bool // builds of facts that a workflow does
-	visits int          // budget of the file
-	left   int          // budget of the files behind it
+	found  []located         // in the file
+	ci     map[int]bool      // builds of facts that a workflow does
+	steps  map[stepPlace]int // indexes into facts.Steps
+	baked  []bakeStep        // steps of workflows that build from bake files
+	visits int               // budget of the file
+	left   int               // budget of the files behind it
 	facts  Facts
 }
 
