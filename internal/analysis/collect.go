@@ -65,6 +65,13 @@ func (a *run) collect(targets []*target) {
 				p.Findings = append(p.Findings, at[key{n, i}])
 			}
 			slices.Sort(p.Findings)
+			// Several Dockerfiles may wish for the same line of one ignore file.
+			same := slices.IndexFunc(suggestions, func(o proven) bool { return sameEdit(o.Suggestion, p.Suggestion) })
+			if same >= 0 {
+				suggestions[same].Findings = append(suggestions[same].Findings, p.Findings...)
+				slices.Sort(suggestions[same].Findings)
+				continue
+			}
 			suggestions = append(suggestions, p)
 		}
 	}
@@ -80,6 +87,11 @@ func (a *run) collect(targets []*target) {
 	for _, r := range rows {
 		a.out.Findings = append(a.out.Findings, r.Finding)
 	}
+}
+
+// sameEdit says whether two suggestions change the same lines in the same way.
+func sameEdit(a, b Suggestion) bool {
+	return a.Path == b.Path && a.Lines == b.Lines && a.Replacement == b.Replacement
 }
 
 // finding is a rule's finding with lines instead of spans.

@@ -39,23 +39,39 @@ func merge(reports []analysis.Report) analysis.Report {
 // join appends the findings and suggestions of a part. A finding about a file that installs of
 // several Dockerfiles read (a requirements file) is there once.
 func join(out *analysis.Report, part analysis.Report) {
-	suggestions := len(out.Suggestions)
+	into := make([]int, len(part.Suggestions)) // where each suggestion goes
+	fresh := len(out.Suggestions)
+	for i, s := range part.Suggestions {
+		// Several Dockerfiles may wish for the same line of one ignore file.
+		into[i] = slices.IndexFunc(out.Suggestions, func(o analysis.Suggestion) bool {
+			return o.Path == s.Path && o.Lines == s.Lines && o.Replacement == s.Replacement
+		})
+		if into[i] < 0 {
+			into[i] = fresh
+			fresh++
+		}
+	}
 	places := make([]int, len(part.Findings)) // where each finding went
 	for i, f := range part.Findings {
 		at := slices.IndexFunc(out.Findings, func(g analysis.Finding) bool { return sameFinding(f, g) })
 		if at < 0 {
 			at = len(out.Findings)
 			if f.Suggestion >= 0 {
-				f.Suggestion += suggestions
+				f.Suggestion = into[f.Suggestion]
 			}
 			out.Findings = append(out.Findings, f)
 		}
 		places[i] = at
 	}
-	for _, s := range part.Suggestions {
+	for n, s := range part.Suggestions {
 		s.Findings = slices.Clone(s.Findings)
 		for i, f := range s.Findings {
 			s.Findings[i] = places[f]
+		}
+		if at := into[n]; at < len(out.Suggestions) {
+			out.Suggestions[at].Findings = append(slices.Clone(out.Suggestions[at].Findings), s.Findings...)
+			slices.Sort(out.Suggestions[at].Findings)
+			continue
 		}
 		out.Suggestions = append(out.Suggestions, s)
 	}

@@ -3,6 +3,7 @@ package fix
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,10 +36,13 @@ type rewrite struct {
 	removes bool                // apt's index is taken away at its end
 	merged  *dockerfile.Instruction
 	dropped []rules.RemoveFlag
+	without []*dockerfile.Command // that go
+	owner   string                // of a COPY's new --chown
+	lost    []string              // variables that it no longer sees
 }
 
 func (r rewrite) text() bool {
-	return len(r.flags) > 0 || len(r.updates) > 0 || r.loses || r.removes || r.merged != nil || len(r.dropped) > 0
+	return len(r.without) > 0 || len(r.flags) > 0 || len(r.updates) > 0 || r.loses || r.removes || r.merged != nil || len(r.dropped) > 0
 }
 
 // newComparison works out the edited file's instructions from the effects of units.
@@ -54,9 +58,34 @@ func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 	added := map[*dockerfile.Instruction][]*rules.AddCopy{}
 	below := map[*dockerfile.Instruction][]*dockerfile.Instruction{}
 	gone := map[*dockerfile.Instruction]bool{} // from its old place
+	var seen []rules.Effect                    // two findings may wish for the same
 	for _, u := range units {
 		for _, e := range u.effects {
+			if slices.ContainsFunc(seen, func(o rules.Effect) bool { return reflect.DeepEqual(o, e) }) {
+				continue
+			}
+			seen = append(seen, e)
 			switch e := e.(type) {
+			case rules.MoveEnv:
+				gone[e.Step] = true
+				below[e.Below] = append(below[e.Below], e.Step)
+				for _, i := range between(e.Step, e.Below) {
+					if i.Run() != nil {
+						of(i).lost = append(of(i).lost, sets(e.Step)...)
+					}
+				}
+			case rules.OwnCopies:
+				for _, i := range e.Copies {
+					of(i).owner = e.Owner
+				}
+				switch {
+				case e.Keeps:
+					of(e.Step).dropped = append(of(e.Step).dropped, rules.RemoveFlag{Step: e.Step, Command: e.Command, Flag: recursive(e.Command)})
+				case len(e.Step.Run().Steps) == 1:
+					gone[e.Step] = true
+				default:
+					of(e.Step).without = append(of(e.Step).without, e.Command)
+				}
 			case rules.AddCopy:
 				added[e.Of] = append(added[e.Of], &e)
 			case rules.MoveStep:
@@ -150,6 +179,8 @@ func (c *comparison) sameInstruction(x *expected) bool {
 	switch {
 	case x.add != nil:
 		return sameCopy(*x.add, x.now)
+	case x.owner != "":
+		return sameOwned(x)
 	case x.text() || len(x.mounts) > 0:
 		was, now := x.was.Run(), x.now.Run()
 		if was == nil || now == nil || !sameMounts(was, now, x.mounts) || !sameFlags(x.was, x.now) {
@@ -178,6 +209,14 @@ func flagsOf(i *dockerfile.Instruction, without string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// sameOwned says whether a COPY or ADD is the same but for its new owner.
+func sameOwned(x *expected) bool {
+	flags := append(flagsOf(x.was, ""), "chown="+x.owner)
+	slices.Sort(flags)
+	return x.was.Keyword == x.now.Keyword && slices.Equal(flags, flagsOf(x.now, "")) &&
+		slices.EqualFunc(x.was.Args, x.now.Args, func(a, b dockerfile.Arg) bool { return a.Value == b.Value })
 }
 
 // sameRun says whether the shell gets the same.
@@ -266,9 +305,45 @@ func sameOp(was, now string, r rewrite) bool {
 			b = slices.Delete(b, i, i+1)
 		}
 	}
-	return slices.EqualFunc(a, b, func(x, y string) bool {
-		return x == y || r.text() && strings.HasPrefix(x, "run ") && strings.HasPrefix(y, "run ")
+	a = slices.DeleteFunc(sortedEnv(a), func(line string) bool {
+		return slices.ContainsFunc(r.lost, func(name string) bool { return strings.HasPrefix(line, "env "+name+"=") })
 	})
+	return slices.EqualFunc(a, sortedEnv(b), func(x, y string) bool {
+		switch {
+		case x == y:
+			return true
+		case r.owner != "":
+			return strings.HasPrefix(x, "copy ") && x == strings.Replace(y, ownerText(r.owner), "", 1)
+		}
+		return r.text() && strings.HasPrefix(x, "run ") && strings.HasPrefix(y, "run ")
+	})
+}
+
+// sortedEnv puts the variables of an operation in order: a RUN does the same whichever was set first.
+func sortedEnv(lines []string) []string {
+	isEnv := func(line string) bool { return strings.HasPrefix(line, "env ") }
+	first := slices.IndexFunc(lines, isEnv)
+	if first < 0 {
+		return lines
+	}
+	end := first
+	for end < len(lines) && isEnv(lines[end]) {
+		end++
+	}
+	slices.Sort(lines[first:end])
+	return lines
+}
+
+// ownerText is how an operation shows an owner.
+func ownerText(owner string) string {
+	user, group, _ := strings.Cut(owner, ":")
+	quote := func(name string) string {
+		if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+			return name
+		}
+		return strconv.Quote(name)
+	}
+	return " owner=" + quote(user) + ":" + quote(group)
 }
 
 // opLines are the lines of an operation without those that say what it stands on.

@@ -46,6 +46,10 @@ func (s scene) check(u *unit, e rules.Effect) Reason {
 		return s.inStage(e.Of).or(func() Reason { return s.addCopy(u, e) })
 	case rules.MoveStep:
 		return s.inStage(e.Step, e.Below).or(func() Reason { return s.moveStep(u, e) })
+	case rules.MoveEnv:
+		return s.inStage(e.Step, e.Below).or(func() Reason { return s.moveEnv(u, e) })
+	case rules.OwnCopies:
+		return s.inStage(append([]*dockerfile.Instruction{e.Step}, e.Copies...)...).or(func() Reason { return s.ownCopies(e) })
 	case rules.AddCacheMount:
 		return s.inStage(e.Step).or(func() Reason { return s.addCacheMount(u, e) })
 	case rules.AddFlag:

@@ -14,12 +14,16 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/rules"
 )
 
-// TestRuns reads testdata/runs.txtar: CASE/Dockerfile in a small repository, and CASE/want: the rules
+// TestRuns reads testdata/runs.txtar and testdata/moves.txtar: CASE/Dockerfile in a small repository, and CASE/want: the rules
 // that each suggestion settles, why others have none, and the file with all suggestions made. Several
 // findings of one RUN become one coherent RUN. The cases called mount-… prefer a cache mount for apt's
 // index. UPDATE=1 writes the want sections again.
 func TestRuns(t *testing.T) {
-	const name = "testdata/runs.txtar"
+	testRuns(t, "testdata/runs.txtar")
+	testRuns(t, "testdata/moves.txtar")
+}
+
+func testRuns(t *testing.T, name string) {
 	archive, err := txtar.ParseFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +76,9 @@ func prove(t *testing.T, text []byte, settings config.Repository) string {
 		for _, f := range s.Findings {
 			settled = append(settled, findings[f].Rule)
 		}
+		if s.Path != in.File.Source.Path {
+			_, _ = fmt.Fprintf(&out, "%s: ", s.Path)
+		}
 		_, _ = fmt.Fprintf(&out, "lines %d-%d: %s\n", s.Lines.First, s.Lines.Last, strings.Join(settled, ", "))
 	}
 	for i, f := range findings {
@@ -83,7 +90,7 @@ func prove(t *testing.T, text []byte, settings config.Repository) string {
 			_, _ = fmt.Fprintf(&out, "line %d: %s: %s\n", in.File.Source.LineFromOffset(f.Span.Start), f.Rule, reason)
 		}
 	}
-	after := fix.Apply(in.File.Source, r.Suggestions)
+	after := fix.Apply(in.File.Source, ofDockerfile(r.Suggestions))
 	if len(r.Suggestions) > 0 {
 		for line := range strings.Lines(string(after)) {
 			out.WriteString("| " + line)

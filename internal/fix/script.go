@@ -49,7 +49,7 @@ func wantedCommands(x *expected) []wanted {
 	effects := shelleffects.Of(was, dockerfile.State{})
 	first := firstPackages(effects)
 	for _, cmd := range was.Commands {
-		if x.loses && isUpdate(effects, cmd) {
+		if x.loses && isUpdate(effects, cmd) || slices.Contains(x.without, cmd) {
 			continue
 		}
 		if cmd == first {

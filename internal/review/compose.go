@@ -278,6 +278,9 @@ func (d *decision) sectionBlocks(items []placed) []block {
 	for _, file := range byFile(items) {
 		for _, p := range file {
 			blocks = append(blocks, block{text: d.section(p.item)})
+			if s := d.elsewhere(p.item); s != nil {
+				blocks = append(blocks, d.elsewhereBlock(p.item, s))
+			}
 		}
 		suggestions := suggestionsOf(file)
 		if len(suggestions) == 0 {
@@ -296,6 +299,40 @@ func (d *decision) sectionBlocks(items []placed) []block {
 		blocks = append(blocks, b)
 	}
 	return blocks
+}
+
+// elsewhere is the proven edit of another file than the one that an item is about, the ignore file; nil
+// where there is none. It stands in the body, since the comment stands at the lines of the item.
+func (d *decision) elsewhere(i *item) *analysis.Suggestion {
+	f := i.first()
+	if i.suggestion != nil || f.problem || f.config != nil || f.Suggestion < 0 || f.Suggestion >= len(d.Head.Suggestions) {
+		return nil
+	}
+	return &d.Head.Suggestions[f.Suggestion]
+}
+
+func (d *decision) elsewhereBlock(i *item, s *analysis.Suggestion) block {
+	text := ""
+	if diff := d.unified(s.Path, []*analysis.Suggestion{s}); diff != "" {
+		text = fence("diff", diff)
+	}
+	command := fixCommand(i.first().Dockerfile)
+	switch {
+	case text == "" && command == "":
+		return block{}
+	case text == "":
+		return block{text: "Run " + command + " for the edit."}
+	case command != "":
+		text += "\n\nor run " + command
+	}
+	for _, n := range s.Notes {
+		text += "\n\n" + markdown(n)
+	}
+	b := block{text: fold("The edit of "+htmlCode(s.Path), text)}
+	if command != "" {
+		b.short = "Run " + command + " for the edit."
+	}
+	return b
 }
 
 // checkedAll is checked for the edits of one file together.

@@ -264,7 +264,7 @@ func (d *decision) group(findings []*finding) []*item {
 			return key{kind: "configuration", path: f.Path}
 		case f.problem:
 			return key{}
-		case f.Suggestion >= 0 && f.Suggestion < len(d.Head.Suggestions):
+		case f.Suggestion >= 0 && f.Suggestion < len(d.Head.Suggestions) && d.Head.Suggestions[f.Suggestion].Path == f.Path:
 			return key{kind: "suggestion", suggestion: f.Suggestion}
 		case f.NewFile != nil:
 			return key{kind: "new file", rule: f.Rule, path: f.NewFile.Path}

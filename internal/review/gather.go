@@ -257,6 +257,9 @@ func (g *gatherer) texts(ctx context.Context, head tree, said []string) error {
 	for _, f := range g.s.Head.Findings {
 		wanted[f.Path] = true
 	}
+	for _, s := range g.s.Head.Suggestions {
+		wanted[s.Path] = true
+	}
 	g.s.Texts = map[string][]byte{}
 	for _, e := range head.entries {
 		if !wanted[e.Path] {

@@ -279,12 +279,22 @@ func (p *Pass) moveBelowPackages(lane []step, found []systemInstall) (*Unit, Rea
 			return nil, reason
 		}
 		from := p.attachedStart(c.in)
-		moved += newline + p.textOf(source.Span{Start: from, End: c.in.Span.End})
+		moved += p.textOf(source.Span{Start: from, End: c.in.Span.End}) + newline
 		whole := p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(source.Span{Start: from, End: c.in.Span.End}))
 		unit.Edits = append(unit.Edits, source.Edit{Span: whole})
 		unit.Effects = append(unit.Effects, MoveStep{Step: c.in, Below: last.in})
 	}
-	end := last.in.Span.End
-	unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: end, End: end}, New: moved})
+	unit.Edits = append(unit.Edits, p.insertBelow(last.in, moved))
 	return unit, ""
+}
+
+// insertBelow is the edit that puts whole lines below an instruction: in front of the line that follows,
+// so that others may append to the instruction, or at the end of a file without a last newline.
+func (p *Pass) insertBelow(in *dockerfile.Instruction, lines string) source.Edit {
+	at := p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(in.Span)).End
+	if at == in.Span.End {
+		newline := p.File.Source.Newline()
+		return source.Edit{Span: source.Span{Start: at, End: at}, New: newline + strings.TrimSuffix(lines, newline)}
+	}
+	return source.Edit{Span: source.Span{Start: at, End: at}, New: lines}
 }

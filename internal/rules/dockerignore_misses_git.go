@@ -104,10 +104,10 @@ var gitArchive = regexp.MustCompile(`setuptools[-_]scm[-_]git[-_]archive`)
 // readsGit says whether something that the build runs is known to read .git, or may: a git command, a tool
 // for versions, or a text that names git among the files which the steps and the image's command name.
 func (p *Pass) readsGit() bool {
-	if p.versionFromGit() != "" {
+	if p.versionFromGit() != "" || slices.ContainsFunc(p.File.Instructions, func(in *dockerfile.Instruction) bool { return NamesPath(in, ".git") }) {
 		return true
 	}
-	for _, file := range p.programs() {
+	for _, file := range append(p.programs(), p.otherDockerfiles()...) {
 		text, err := p.Read(p.Context.RepoPath(file))
 		if err != nil {
 			return true // not known: silence
@@ -159,6 +159,24 @@ func (p *Pass) programs() []string {
 	return out
 }
 
+// dockerfileName are the names of Dockerfiles.
+var dockerfileName = regexp.MustCompile(`(?i)^(dockerfile|containerfile)([._-].*)?$|\.(dockerfile|containerfile)$`)
+
+// otherDockerfiles are those that the same ignore file may apply to.
+func (p *Pass) otherDockerfiles() []string {
+	var out []string
+	if path.Base(p.Context.IgnoreFile) != ".dockerignore" {
+		return nil
+	}
+	for _, e := range p.Context.All.Entries {
+		if e.Path != p.File.Source.Path && e.Mode != "120000" && e.Mode != "160000" && dockerfileName.MatchString(path.Base(e.Path)) &&
+			!strings.HasSuffix(e.Path, ".dockerignore") && len(out) < maxPrograms {
+			out = append(out, e.Path)
+		}
+	}
+	return out
+}
+
 // maxPrograms bounds how many texts are asked for.
 const maxPrograms = 30
 
@@ -204,4 +222,24 @@ func (p *Pass) inContext(dir, word string, add func(string)) {
 			}
 		}
 	}
+}
+
+// NamesPath says whether a COPY, an ADD or a mount names a path of the build context, or something in it.
+func NamesPath(in *dockerfile.Instruction, name string) bool {
+	words := make([]string, 0, len(in.Args)+len(in.Flags))
+	if in.Keyword == "COPY" || in.Keyword == "ADD" {
+		for _, a := range in.Args {
+			words = append(words, a.Value)
+		}
+	}
+	for _, f := range in.Flags {
+		for field := range strings.SplitSeq(f.Value, ",") {
+			_, value, _ := strings.Cut(field, "=")
+			words = append(words, value)
+		}
+	}
+	return slices.ContainsFunc(words, func(w string) bool {
+		w = cleanSource(unquoted(w))
+		return w == name || strings.HasPrefix(w, name+"/")
+	})
 }

@@ -386,12 +386,11 @@ func (p *Pass) moveVolatile(stage *dockerfile.Stage, same, others []*carried) (*
 			continue // it stands there already
 		}
 		span := source.Span{Start: p.attachedStart(in), End: in.Span.End}
-		text += newline + p.textOf(span)
+		text += p.textOf(span) + newline
 		unit.Edits = append(unit.Edits, source.Edit{Span: p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(span))})
 		unit.Effects = append(unit.Effects, MoveEnv{Step: in, Below: below})
 	}
-	end := below.Span.End
-	unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: end, End: end}, New: text})
+	unit.Edits = append(unit.Edits, p.insertBelow(below, text))
 	return unit, ""
 }
 

@@ -1,0 +1,213 @@
+package fix
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// ownCopies proves that --chown on some COPYs makes what a chown -R below them made:
+//   - the base image is known, runs as root, and has no such directory; the folder above it is one that
+//     every image has, or that a WORKDIR above makes, since a COPY gives the directories that it makes on the way to its owner too;
+//   - every instruction above the command that brings or makes anything in the directory is one of the
+//     COPYs, of the context or of a stage, without options; of the context's files none is an archive that
+//     ADD would unpack;
+//   - the directory itself is made by the first COPY, to its owner, or by a WORKDIR, and then the command
+//     stays for it (Keeps);
+//   - every RUN of the stage up to the command consists of commands that the table knows, none of which
+//     touches the directory, works in it without its being told what it does, or mounts anything there;
+//   - the owner is given in numbers, or nothing between the first COPY and the command makes or changes
+//     users and groups, installs packages (which may) or brings files into /etc: as the name was known to
+//     the command, it is known to the COPY;
+//   - no git command runs in between: git refuses a directory of another user.
+//
+// A chown of what has that owner changes nothing, so that nothing is lost where it goes.
+func (s scene) ownCopies(e rules.OwnCopies) Reason {
+	list := e.Step.Stage.Instructions
+	at := slices.Index(list, e.Step)
+	if at < 0 || len(e.Copies) == 0 || e.Step.Run() == nil {
+		return rules.Internal
+	}
+	state := s.states[e.Step]
+	switch {
+	case !state.BaseKnown:
+		return rules.BaseUnknown
+	case !isRoot(state):
+		return rules.OtherUser
+	case !s.parentThere(e) || slices.Contains(commonDirs, e.Dir) || inSystem(e.Dir):
+		return rules.DirectoryOwner
+	case e.Command.Words[0].Value != "chown" || len(e.Command.Prefix) > 0 || !e.Command.Always || !e.Command.Checked || len(e.Command.Redirects) > 0:
+		return rules.ScriptForm
+	}
+	o := &owning{scene: s, e: e}
+	if e.Step.Stage.Parent != nil {
+		return rules.OwnedOthers // what stages above put there is theirs
+	}
+	for _, i := range list[:at+1] {
+		if reason := o.step(i); reason != "" {
+			return reason
+		}
+	}
+	if o.made != e.Keeps {
+		return rules.DirectoryOwner
+	}
+	return ""
+}
+
+// commonDirs are directories that the known base images have, owned by root.
+var commonDirs = []string{"/", "/opt", "/srv", "/usr/src", "/usr/local", "/var", "/home", "/usr/share", "/var/lib", "/usr/local/lib"}
+
+// parentThere says whether the folder above the directory is there before the first COPY.
+func (s scene) parentThere(e rules.OwnCopies) bool {
+	parent := path.Dir(e.Dir)
+	if slices.Contains(commonDirs, parent) {
+		return true
+	}
+	for _, i := range e.Step.Stage.Instructions {
+		if i == e.Copies[0] {
+			break
+		}
+		if dir, ok := s.workdir(i); i.Keyword == "WORKDIR" && ok && shelleffects.Covers(parent, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+func inSystem(dir string) bool {
+	return slices.ContainsFunc(systemDirs, func(d string) bool { return shelleffects.Overlaps(d, dir) })
+}
+
+// owning is the way through the stage up to the chown.
+type owning struct {
+	scene
+	e      rules.OwnCopies
+	copied bool // a COPY has filled the directory
+	made   bool // a WORKDIR made it before
+}
+
+func (o *owning) step(i *dockerfile.Instruction) Reason {
+	switch i.Keyword {
+	case "COPY", "ADD":
+		return o.copy(i)
+	case "WORKDIR":
+		dir, ok := o.workdir(i)
+		switch {
+		case !ok || dir != o.e.Dir && shelleffects.Covers(o.e.Dir, dir):
+			return rules.DirectoryOwner
+		case dir == o.e.Dir && !o.copied:
+			if !isRoot(o.states[i]) {
+				return rules.DirectoryOwner
+			}
+			o.made = true
+		}
+	case "USER":
+		return rules.OtherUser
+	case "VOLUME", "SHELL":
+		return rules.StepBetween
+	case "RUN":
+		return o.run(i)
+	}
+	return ""
+}
+
+func (o *owning) copy(i *dockerfile.Instruction) Reason {
+	dest, _, ok := o.dest(i)
+	if !ok || o.copied && !named.MatchString(o.e.Owner) && shelleffects.Overlaps("/etc", dest) {
+		return rules.DestinationOpen
+	}
+	if !slices.Contains(o.e.Copies, i) {
+		if shelleffects.Overlaps(dest, o.e.Dir) {
+			return rules.OwnedOthers
+		}
+		return ""
+	}
+	if !shelleffects.Covers(o.e.Dir, dest) {
+		return rules.DestinationOpen
+	}
+	for _, f := range i.Flags {
+		if f.Name != "from" && f.Name != "chmod" {
+			return rules.CopyOptions
+		}
+	}
+	if cmd, fromStage := i.Command.(*instructions.CopyCommand); !fromStage || cmd.From == "" {
+		if p, reason := o.placeCopy(i); reason != "" && reason != rules.DestinationOpen || reason == "" && len(p.files) == 0 {
+			return reason
+		}
+	}
+	o.copied = true
+	return ""
+}
+
+// named is an owner in numbers.
+var named = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
+
+func (o *owning) run(i *dockerfile.Instruction) Reason {
+	run, effects := i.Run(), o.effects(i)
+	if run == nil || effects.Unread || silentReads(run) {
+		return rules.ScriptUnread
+	}
+	before := func(c *dockerfile.Command) bool { return c.Span.Start < o.e.Command.Span.Start }
+	if slices.ContainsFunc(effects.Unknown, before) {
+		return rules.OwnedOthers
+	}
+	for _, m := range run.Mounts {
+		if shelleffects.Overlaps(o.e.Dir, path.Clean("/"+m.Target)) {
+			return rules.StepBetween
+		}
+	}
+	numbers := named.MatchString(o.e.Owner)
+	for _, c := range run.Commands {
+		switch {
+		case !before(c):
+		case o.copied && (shelleffects.Accounts(c) && !numbers || c.Name == "git"):
+			return rules.UserLater
+		case shelleffects.Accounts(c) && o.homeIn(c):
+			return rules.OwnedOthers
+		}
+	}
+	for _, t := range effects.Touches {
+		if before(t.Command) && slices.ContainsFunc(t.Paths, func(p string) bool { return strings.HasPrefix(p, "~") || shelleffects.Overlaps(p, o.e.Dir) && p != "/" }) {
+			return rules.OwnedOthers
+		}
+	}
+	for _, p := range effects.Packages {
+		if before(p.Command) && o.copied && !numbers {
+			return rules.UserLater
+		}
+	}
+	for _, install := range effects.Installs {
+		if before(install.Command) && (install.NeedsSource != "" || install.Unclear || !install.DirKnown ||
+			slices.ContainsFunc(install.Writes, func(w string) bool { return shelleffects.Overlaps(w, o.e.Dir) }) || len(install.Writes) == 0 && install.Tool != "pip") {
+			return rules.OwnedOthers
+		}
+	}
+	return ""
+}
+
+// homeIn says whether a command may make a user's home in the directory: below /home, or where an option
+// says.
+func (o *owning) homeIn(c *dockerfile.Command) bool {
+	if shelleffects.Covers("/home", o.e.Dir) {
+		return true
+	}
+	return slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return !w.Literal || strings.Contains(w.Value, o.e.Dir) })
+}
+
+// recursive is the option of a command that goes through directories, as written; "" where it stands with
+// others or not at all.
+func recursive(c *dockerfile.Command) string {
+	for _, w := range c.Words {
+		if w.Value == "-R" || w.Value == "--recursive" {
+			return w.Value
+		}
+	}
+	return ""
+}
