@@ -3,6 +3,7 @@ package buildcache
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -77,6 +78,27 @@ const modeDir = "040000"
 type fileRecord struct {
 	*file
 	header bool // the directory itself, without what is in it
+}
+
+// maxPath is PATH_MAX of Linux, in bytes: no file of a build has a longer path. It keeps directories from
+// lying in each other by the ten thousands.
+const maxPath = 4096
+
+// ErrLongPath is a path that no file system of a builder takes.
+var ErrLongPath = fmt.Errorf("a path of the repository is longer than %d bytes", maxPath)
+
+func checkPaths(c *buildcontext.Context) error {
+	for _, e := range c.Tree.Entries {
+		if len(e.Path) > maxPath {
+			return ErrLongPath
+		}
+	}
+	for _, named := range c.Named {
+		if err := checkPaths(named); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newFiles reads a context. Submodules are empty directories where a client sends a checkout.

@@ -40,7 +40,7 @@ var ErrTooLong = errors.New("too many commits for a Dockerfile of this size")
 // them can be built from. A variant that the newest tree does not do for is not counted and does not hinder
 // the others.
 //
-// Errors: ErrTooLong, *buildcontext.IgnoreError, *dockerfile.LimitError, and ctx's own.
+// Errors: ErrTooLong, ErrLongPath, *buildcontext.IgnoreError, *dockerfile.LimitError, and ctx's own.
 func Count(ctx context.Context, variants []Variant, h *buildcontext.History) ([]Counts, error) {
 	nodes := 0
 	for _, v := range variants {

@@ -35,6 +35,9 @@ type edit struct {
 func (t *tree) change(root *file, edits []edit) (*file, error) {
 	var gone, come []edit
 	for _, e := range edits {
+		if len(e.path) > maxPath {
+			return nil, ErrLongPath
+		}
 		if e.entry == nil {
 			gone = append(gone, e)
 		} else {

@@ -55,9 +55,12 @@ type recordDep struct {
 }
 
 // Keys returns the key of each step of the plan, in the order of its steps, for the files of one
-// context. Errors: *MissingSourceError, *dockerfile.LimitError, or one about a pattern or
-// link that BuildKit refuses.
+// context. Errors: *MissingSourceError, *dockerfile.LimitError, ErrLongPath, or one about a pattern
+// or link that BuildKit refuses.
 func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
+	if err := checkPaths(c); err != nil {
+		return nil, err
+	}
 	k := keying{plan: p}
 	if _, err := k.next(newFiles(c)); err != nil {
 		return nil, err
