@@ -15,6 +15,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/checkout"
+	"github.com/hitrate-bot/hitrate/internal/history"
 	"github.com/hitrate-bot/hitrate/internal/report"
 )
 
@@ -25,6 +26,7 @@ type planCommand struct {
 	Context  *string  `help:"The build context. With it nothing about the build is read from configuration, workflows or compose files: it is the one that docker build would do." placeholder:"DIR"`
 	Target   *string  `help:"The stage to build." placeholder:"STAGE"`
 	BuildArg []string `help:"A build argument; without a value the one of the environment." placeholder:"NAME=VALUE" sep:"none"`
+	History  int      `help:"Count how many of the last N commits that lead to the base would have re-run each step, with this Dockerfile and with the suggestions for it." placeholder:"N"`
 	Format   string   `help:"text or json." enum:"text,json" default:"text"`
 	Color    string   `help:"auto, always or never." enum:"auto,always,never" default:"auto"`
 	Dir      string   `arg:"" optional:"" default:"." help:"A directory of the checkout, which --file and --context are relative to."`
@@ -60,6 +62,13 @@ func (c *planCommand) Run(ctx context.Context, s *streams) error {
 	request, err := c.request(s, co, cfg, trees)
 	if err != nil {
 		return err
+	}
+	if c.History > 0 {
+		p.say("Reading the last %d commits", c.History)
+		if request.History, err = history.Local(ctx, co.Dir, trees.baseName, c.History); err != nil {
+			return err
+		}
+		request.WithoutRules = false // suggestions are counted too
 	}
 	p.say("Comparing the builds of %s", request.Dockerfiles[0])
 	found, err := analysis.Complete(ctx, inProcess, request, co.Read)

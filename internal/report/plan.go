@@ -31,6 +31,14 @@ type jsonPlan struct {
 	Context    string     `json:"context"`
 	Target     string     `json:"target"`
 	Steps      []jsonStep `json:"steps"`
+	// History is there where it was counted.
+	History *jsonHistory `json:"history,omitempty"`
+}
+
+type jsonHistory struct {
+	Branch  string `json:"branch"`
+	Commits int    `json:"commits"`
+	LeftOut int    `json:"left_out"`
 }
 
 type jsonStep struct {
@@ -41,13 +49,36 @@ type jsonStep struct {
 	Instruction string           `json:"instruction"`
 	State       buildcache.State `json:"state"`
 	Cause       string           `json:"cause"`
+	// Where a history was counted: the commits that would have re-run the step, certainly and perhaps,
+	// and the same with all suggestions made.
+	*jsonCount
+	Suggested *jsonCount `json:"with_suggestions,omitempty"`
+}
+
+type jsonCount struct {
+	Rerun int  `json:"rerun"`
+	Maybe int  `json:"maybe"`
+	Gone  bool `json:"gone,omitempty"` // the step is no longer there
 }
 
 // JSON writes the plan as one JSON value.
 func (p *Plan) JSON(w io.Writer) error {
 	out := jsonPlan{Version: 1, Dockerfile: p.Build.Dockerfile, Context: p.Build.Context, Target: p.Build.Target, Steps: []jsonStep{}}
-	for _, s := range p.Steps {
-		out.Steps = append(out.Steps, jsonStep{s.Stage, s.Index, s.Lines.First, s.Lines.Last, s.Instruction, s.State, s.Cause})
+	if h := p.History; h != nil {
+		out.History = &jsonHistory{h.Branch, h.Commits, h.LeftOut}
+	}
+	for i, s := range p.Steps {
+		one := jsonStep{
+			Stage: s.Stage, Index: s.Index, StartLine: s.Lines.First, EndLine: s.Lines.Last,
+			Instruction: s.Instruction, State: s.State, Cause: s.Cause,
+		}
+		if h := p.History; h != nil {
+			one.jsonCount = new(jsonCount(h.Steps[i]))
+			if h.All != nil {
+				one.Suggested = new(jsonCount(h.All[i]))
+			}
+		}
+		out.Steps = append(out.Steps, one)
 	}
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -79,25 +110,107 @@ func escapeJSON(text string) string {
 }
 
 // Text writes the plan as a table for a person: each step with its lines, its state and why, under the
-// name of its stage where there are several, and at the end what it comes to in one line.
+// name of its stage where there are several, with how many commits would have re-run it where that was
+// counted, and at the end what it comes to in one line.
 func (p *Plan) Text(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(p.title())
+	if len(p.Steps) > 0 {
+		b.WriteString("\n" + p.table().String() + "\n")
+	}
+	var remarks []string
+	for _, c := range p.Caveats {
+		remarks = append(remarks, wrap(caveat(c), p.Width)...)
+	}
+	if h := p.History; h != nil {
+		remarks = append(remarks, wrap(counted(h), p.Width)...)
+	}
+	for _, line := range remarks {
+		b.WriteString(line + "\n")
+	}
+	b.WriteString(paint(p.Colour, bold, p.summary()) + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (p *Plan) table() *table {
 	t := newTable(p.Width, p.Colour)
 	t.head = []string{"line", "step", "state", "why"}
+	if h := p.History; h != nil {
+		t.head = []string{"line", "step", "state", "re-run", "why"}
+		if h.All != nil {
+			t.head = []string{"line", "step", "state", "re-run", "with edits", "why"}
+		}
+	}
 	several := slices.ContainsFunc(p.Steps, func(s analysis.Step) bool { return s.Stage != p.Steps[0].Stage })
 	for i, s := range p.Steps {
 		if several && (i == 0 || p.Steps[i-1].Stage != s.Stage) {
 			t.section(stageTitle(s.Stage))
 		}
-		t.row(stateLook(s.State), lineRange(s.Lines), oneLine(s.Instruction), string(s.State), visible(s.Cause))
+		row := []string{lineRange(s.Lines), oneLine(s.Instruction), string(s.State)}
+		if h := p.History; h != nil {
+			row = append(row, count(h.Steps[i]))
+			if h.All != nil {
+				row = append(row, count(h.All[i]))
+			}
+		}
+		t.row(stateLook(s.State), append(row, visible(s.Cause))...)
 	}
-	var b strings.Builder
-	b.WriteString(p.title())
-	if len(p.Steps) > 0 {
-		b.WriteString("\n" + t.String() + "\n")
+	return t
+}
+
+// count is how many commits would have re-run a step.
+func count(c analysis.Count) string {
+	switch {
+	case c.Gone:
+		return "gone"
+	case c.Maybe > 0:
+		return fmt.Sprintf("%d-%d", c.Rerun, c.Rerun+c.Maybe)
 	}
-	b.WriteString(paint(p.Colour, bold, p.summary()) + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+	return strconv.Itoa(c.Rerun)
+}
+
+// counted says what the counts are of.
+func counted(h *analysis.Evidence) string {
+	text := fmt.Sprintf("Re-run by how many of the last %s of %s, with this Dockerfile and a cache that is kept.", number(h.Commits, "commit"), visible(h.Branch))
+	if h.All != nil {
+		text += fmt.Sprintf(" With edits: with what hitrate check --fix makes of it (%s).", number(len(h.Alone), "suggestion"))
+	}
+	if h.LeftOut > 0 {
+		text += fmt.Sprintf(" %s left out: the build fails there.", number(h.LeftOut, "more commit"))
+	}
+	return text
+}
+
+// caveat says what git does not show about files that steps take.
+func caveat(c analysis.Caveat) string {
+	text := "Note: " + visible(c.Text)
+	if len(c.Paths) > 0 {
+		text += ": " + visible(strings.Join(c.Paths, ", "))
+	}
+	if c.More > 0 {
+		text += fmt.Sprintf(" and %d more", c.More)
+	}
+	return text + "."
+}
+
+// keeps says which cache the workflow keeps; "" where nothing is known.
+func keeps(b buildcontext.Build) string {
+	place := ""
+	if b.CacheFrom != "" {
+		place = " (" + visible(b.CacheFrom) + ")"
+	}
+	switch b.Cache {
+	case buildcontext.CacheUnknown:
+		return ""
+	case buildcontext.CacheNone:
+		return "The workflow keeps no cache" + place + ": there, every build runs every step."
+	}
+	mode := ""
+	if b.CacheMode != "" {
+		mode = ", mode=" + visible(b.CacheMode)
+	}
+	return "The workflow keeps its cache: " + string(b.Cache) + mode + place + "."
 }
 
 // title says which build it is, how it is known, and what is compared.
@@ -113,6 +226,9 @@ func (p *Plan) title() string {
 		text += ", context " + visible(build.Context)
 	}
 	text += " " + paint(p.Colour, dim, "("+visible(build.Origin)+")")
+	if cache := keeps(build); cache != "" {
+		text += "\n" + cache
+	}
 	return text + "\n" + visible(p.Head) + paint(p.Colour, dim, " with the cache of ") + visible(p.Base) + "\n"
 }
 
@@ -164,17 +280,24 @@ func (p *Plan) summary() string {
 		return "The one step is cached."
 	case rebuilt == 0 && maybe == 0:
 		return fmt.Sprintf("All %d steps are cached.", all)
+	case rebuilt == 0 && all == 1:
+		return "The one step may be rebuilt."
 	case rebuilt == 0:
 		return fmt.Sprintf("%d of %s may be rebuilt, none certainly.", maybe, number(all, "step"))
-	case rebuilt == all && all > 1:
+	case rebuilt == 1 && all == 1:
+		text = "The one step is rebuilt"
+	case rebuilt == all:
 		text = fmt.Sprintf("All %d steps are rebuilt", all)
 	case rebuilt == 1:
 		text = fmt.Sprintf("1 of %s is rebuilt", number(all, "step"))
 	default:
 		text = fmt.Sprintf("%d of %s are rebuilt", rebuilt, number(all, "step"))
 	}
-	if len(installs) > 0 {
-		text += ", among them " + visible(strings.Join(installs, " and "))
+	switch names := visible(strings.Join(installs, " and ")); {
+	case len(installs) > 0 && rebuilt == 1:
+		text += ": " + names
+	case len(installs) > 0:
+		text += ", among them " + names
 	}
 	if maybe > 0 {
 		text += fmt.Sprintf("; %d more may be", maybe)

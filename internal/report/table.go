@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rivo/uniseg"
@@ -69,7 +70,7 @@ func (t *table) String() string {
 			case i == 0:
 				line.WriteString(padding[gap:] + paint(t.colour, dim, text) + padding[:gap])
 				continue
-			case i >= stateColumn:
+			case i == stateColumn:
 				text = paint(t.colour, look, text)
 			}
 			line.WriteString(text + padding)
@@ -90,7 +91,11 @@ func (t *table) String() string {
 			b.WriteString(strings.TrimRight(l, " ") + "\n")
 		}
 	}
-	write(dim, t.head)
+	head := slices.Clone(t.head)
+	if room < minCause {
+		head[last] = "" // the causes explain themselves
+	}
+	write(dim, head)
 	for _, r := range t.rows {
 		if r.cells == nil {
 			b.WriteString(paint(t.colour, bold, fit(r.title, max(t.width, minStep))) + "\n")
