@@ -150,6 +150,7 @@ func newDemo(ctx context.Context, log *slog.Logger, contract *githubtest.Contrac
 		config.EnvPrivateKey:    string(d.github.PrivateKeyPEM()),
 		config.EnvWebhookSecret: secret,
 		config.EnvDatabaseURL:   "sqlite://" + filepath.Join(d.dir, "hitrate.db"),
+		config.EnvCacheDir:      filepath.Join(d.dir, "cache"),
 		config.EnvListen:        "127.0.0.1:0",
 		config.EnvAPIURL:        d.github.URL(),
 		config.EnvServerURL:     d.github.WebURL(),

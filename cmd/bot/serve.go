@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/github"
+	"github.com/hitrate-bot/hitrate/internal/history"
 	"github.com/hitrate-bot/hitrate/internal/queue"
 	"github.com/hitrate-bot/hitrate/internal/review"
 	"github.com/hitrate-bot/hitrate/internal/webhook"
@@ -22,6 +25,10 @@ const (
 	// pushQuiet is how long a pull request is left alone after a push, so that a burst of pushes is
 	// one review.
 	pushQuiet = 15 * time.Second
+	// maxClones is how many bytes the clones may take in which commits are counted, maxClone one of them:
+	// commits and trees without the contents of files.
+	maxClones = 4 << 30
+	maxClone  = 512 << 20
 	// stopGrace is how long running reviews may go on after the signal to stop; what is cut off is
 	// done after the next start. Kubernetes kills after 30 seconds.
 	stopGrace = 25 * time.Second
@@ -53,8 +60,8 @@ type server struct {
 // newServer opens the database and wires the parts together. Nothing runs yet.
 func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	app, err := github.New(github.Options{
-		AppID: o.operator.AppID, PrivateKey: o.operator.PrivateKey, APIURL: o.operator.APIURL,
-		MutationGap: o.mutationGap, Log: o.log,
+		AppID: o.operator.AppID, PrivateKey: o.operator.PrivateKey, APIURL: o.operator.APIURL, ServerURL: o.operator.ServerURL,
+		History: clonedHistory(o.operator.CacheDir), MutationGap: o.mutationGap, Log: o.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the GitHub App: %w", err)
@@ -90,6 +97,17 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelDebug), // what strangers send is no event
 	}
 	return s, nil
+}
+
+// clonedHistory reads the last commits of a branch from a clone that is kept below a directory.
+func clonedHistory(dir string) func(context.Context, github.Clone, int) (*buildcontext.History, error) {
+	store := &history.Store{Dir: filepath.Join(dir, "clones"), MaxBytes: maxClones, MaxRepository: maxClone}
+	return func(ctx context.Context, from github.Clone, commits int) (*buildcontext.History, error) {
+		return store.Get(ctx, history.Remote{
+			URL: from.URL, Key: itoa(from.Repository), Branch: from.Branch,
+			Token: func(context.Context) (string, error) { return from.Token, nil },
+		}, commits)
+	}
 }
 
 // ready says whether deliveries can be written down.

@@ -80,7 +80,8 @@ func newTestServer(t *testing.T, gh *githubtest.Server, database string, log *sl
 	s, err := newServer(t.Context(), serverOptions{
 		operator: config.Operator{
 			AppID: gh.AppID(), PrivateKey: gh.PrivateKeyPEM(), WebhookSecret: []byte(serveSecret),
-			DatabaseURL: "sqlite://" + database, Listen: "127.0.0.1:0", Workers: 2, APIURL: gh.URL(),
+			DatabaseURL: "sqlite://" + database, Listen: "127.0.0.1:0", Workers: 2,
+			APIURL: gh.URL(), ServerURL: gh.WebURL(), CacheDir: filepath.Join(filepath.Dir(database), "cache"),
 		},
 		analyze: func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
 			return analysis.Run(ctx, req), ctx.Err()

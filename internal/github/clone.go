@@ -18,14 +18,9 @@ type Clone struct {
 	Repository int64  // its id, which stays when its name changes
 	URL        string // without credentials
 	Branch     string
-	// Token is one of the installation's, for this repository, that may read contents: the password of
-	// the user TokenUser.
+	// Token is one of the installation's, for this repository, that may read contents and nothing else.
 	Token string
 }
-
-// TokenUser is the user's name under which git authenticates with an installation's token.
-// Source: https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation
-const TokenUser = "x-access-token"
 
 // History reads the base repository's past. Its pull requests' heads are no branches of it.
 func (h *host) History(ctx context.Context, branch string, commits int) (*buildcontext.History, error) {

@@ -57,7 +57,7 @@ func TestCloneGetsATokenThatOnlyReads(t *testing.T) {
 		}
 		return resp.StatusCode
 	}
-	basic := func(r *http.Request) { r.SetBasicAuth(github.TokenUser, from.Token) }
+	basic := func(r *http.Request) { r.SetBasicAuth("x-access-token", from.Token) }
 	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+from.Token) }
 	if got := status(http.MethodGet, from.URL+"/info/refs?service=git-upload-pack", basic); got != http.StatusOK {
 		t.Errorf("a clone is answered with %d", got)
