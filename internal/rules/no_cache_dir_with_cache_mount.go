@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -164,12 +165,15 @@ func (p *Pass) othersUse(e shelleffects.Effects, install shelleffects.Install, t
 	return false
 }
 
+// noCacheDir is pip's flag, also cut short as long as it can be told from others.
+var noCacheDir = regexp.MustCompile(`^--no-ca(c(h(e(-(d(ir?)?)?)?)?)?)?$`)
+
 // cacheFlag is the word of a command that turns its cache off. pip takes it cut short too.
 func cacheFlag(install shelleffects.Install) (source.Span, bool) {
 	for _, w := range install.Command.Words[1:] {
 		switch {
 		case !w.Literal:
-		case install.Tool == "pip" && len(w.Value) >= len("--no-ca") && strings.HasPrefix("--no-cache-dir", w.Value),
+		case install.Tool == "pip" && noCacheDir.MatchString(w.Value),
 			install.Tool == "uv" && (w.Value == "--no-cache" || w.Value == "--no-cache-dir" || w.Value == "-n"),
 			install.Tool == "poetry" && w.Value == "--no-cache":
 			return w.Span, true
