@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
@@ -38,13 +39,19 @@ type Observed struct {
 // Run builds, and returns what was done with each step, in no order. Steps are operations that work
 // on files: not sources, and not the merge of COPY --link.
 func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, error) {
+	observed, _, err := d.run(ctx, images, b, nil)
+	return observed, err
+}
+
+// run exports the result where there are exports, and returns the image's configuration.
+func (d *Daemon) run(ctx context.Context, images *Images, b Build, exports []client.ExportEntry) (_ []Observed, config []byte, _ error) {
 	contextDir, err := fsutil.NewFS(b.Context)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dockerfileDir, err := fsutil.NewFS(b.Dockerfile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// "cmdline" says that a syntax line has been followed: this frontend is the one that is meant.
 	attrs := map[string]string{"filename": b.File, "target": b.Target, "cmdline": "followed"}
@@ -57,12 +64,13 @@ func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, 
 	}
 	for name, dir := range b.Contexts {
 		if mounts[name], err = fsutil.NewFS(dir); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		attrs["context:"+name] = "local:" + name
 	}
 	opt := client.SolveOpt{
 		FrontendAttrs: attrs,
+		Exports:       exports,
 		LocalMounts:   mounts,
 		OCIStores:     map[string]content.Store{"lab": images.Store},
 		Session:       []session.Attachable{secretsprovider.NewSecretProvider(anySecret{})},
@@ -71,10 +79,14 @@ func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, 
 	var seen recorder
 	status := make(chan *client.SolveStatus)
 	vertexes := map[digest.Digest]*client.Vertex{}
+	var printed []byte
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		for s := range status {
+			for _, l := range s.Logs {
+				printed = append(printed, l.Data...)
+			}
 			for _, v := range s.Vertexes {
 				last := vertexes[v.Digest]
 				if last != nil {
@@ -85,21 +97,25 @@ func (d *Daemon) Run(ctx context.Context, images *Images, b Build) ([]Observed, 
 		}
 	}()
 	_, err = d.Client.Build(ctx, opt, "hitrate-lab", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return builder.Build(ctx, &recordingClient{Client: c, recorder: &seen})
+		result, err := builder.Build(ctx, &recordingClient{Client: c, recorder: &seen})
+		if err == nil {
+			config = result.Metadata[exptypes.ExporterImageConfigKey]
+		}
+		return result, err
 	}, status)
 	<-read
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("%w\n%s", err, printed[max(0, len(printed)-1000):])
 	}
 	var out []Observed
 	for id, s := range seen.steps {
 		v := vertexes[id]
 		if v == nil {
-			return nil, fmt.Errorf("the daemon said nothing of %s, lines %v", s.Name, s.Lines)
+			return nil, nil, fmt.Errorf("the daemon said nothing of %s, lines %v", s.Name, s.Lines)
 		}
 		out = append(out, Observed{Name: v.Name, Lines: s.Lines, Cached: v.Cached})
 	}
-	return out, nil
+	return out, config, nil
 }
 
 // anySecret has a value for every name.

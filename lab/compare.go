@@ -43,22 +43,31 @@ func (s Side) Keys(ctx context.Context) (*buildcache.Plan, []buildcache.Key, err
 
 // Run builds the side with the daemon in a new directory.
 func (s Side) Run(ctx context.Context, d *Daemon, images *Images) ([]Observed, error) {
-	dir, err := os.MkdirTemp("", "hitrate-lab-tree-")
+	dir, b, err := s.write()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := s.Tree.Write(dir); err != nil {
-		return nil, err
+	return d.Run(ctx, images, b)
+}
+
+// write makes a new directory of the side's files, and the build of it.
+func (s Side) write() (dir string, b Build, err error) {
+	if dir, err = os.MkdirTemp("", "hitrate-lab-tree-"); err != nil {
+		return "", b, err
 	}
-	return d.Run(ctx, images, Build{
+	if err := s.Tree.Write(dir); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", b, err
+	}
+	return dir, Build{
 		Context:    filepath.Join(dir, s.Build.Context),
 		Dockerfile: filepath.Join(dir, filepath.Dir(s.Build.Dockerfile)),
 		File:       filepath.Base(s.Build.Dockerfile),
 		Target:     s.Build.Target,
 		Args:       s.Build.Args,
 		Images:     s.Images,
-	})
+	}, nil
 }
 
 // Step is one step of the second build, predicted and observed.

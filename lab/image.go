@@ -108,6 +108,18 @@ func (i *Images) Layer(files []LayerFile) (ocispecs.Descriptor, error) {
 // Add makes an image; two with one label are the same. The layers are always equal.
 func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(i.layer, label) }
 
+// named makes an image of a layer for each name.
+func (i *Images) named(layer ocispecs.Descriptor, names []string) (map[string]digest.Digest, error) {
+	out := map[string]digest.Digest{}
+	for _, name := range names {
+		var err error
+		if out[name], err = i.AddOn(layer, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // AddOn makes an image of a layer.
 func (i *Images) AddOn(layer ocispecs.Descriptor, label string) (digest.Digest, error) {
 	config := ocispecs.Image{

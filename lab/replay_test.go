@@ -174,17 +174,7 @@ var stubProgram []byte
 func stub(t *testing.T) []byte {
 	t.Helper()
 	if stubProgram == nil {
-		at := filepath.Join(t.TempDir(), "stub")
-		build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", at, "./stub")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build stub: %v\n%s", err, out)
-		}
-		data, err := os.ReadFile(at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stubProgram = data
+		stubProgram = program(t, "./stub")
 	}
 	return stubProgram
 }

@@ -1,0 +1,192 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	gopath "path"
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/source"
+)
+
+// Repair is a Dockerfile with one of hitrate's suggestions, or all of them, made.
+type Repair struct {
+	Rules  []string // that found what is settled; sorted
+	Before Side
+	After  Side
+	// Manifests are files of the repository that its installs read.
+	Manifests []string
+}
+
+// Repairs are those of every Dockerfile of a tree: with each suggestion alone, and with all where
+// there are several.
+func Repairs(ctx context.Context, tree Tree, settings config.Repository) ([]Repair, error) {
+	run := func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
+		return analysis.Run(ctx, req), nil
+	}
+	report, err := analysis.Complete(ctx, run, analysis.Request{Config: settings, Tree: tree.git().Entries},
+		func(_ context.Context, e buildcontext.Entry) ([]byte, error) { return tree.read(e.Path) })
+	if err != nil {
+		return nil, err
+	}
+	var repairs []Repair
+	for _, d := range report.Dockerfiles {
+		var own []analysis.Suggestion
+		for _, s := range report.Suggestions {
+			if s.Path == d.Path {
+				own = append(own, s)
+			}
+		}
+		sets := [][]analysis.Suggestion{}
+		for i := range own {
+			sets = append(sets, own[i:i+1])
+		}
+		if len(own) > 1 {
+			sets = append(sets, own)
+		}
+		for _, set := range sets {
+			r := Repair{Before: Side{Tree: tree, Build: d.Builds[0]}, Manifests: d.Manifests}
+			for _, s := range set {
+				for _, f := range s.Findings {
+					r.Rules = append(r.Rules, report.Findings[f].Rule)
+				}
+			}
+			slices.Sort(r.Rules)
+			r.Rules = slices.Compact(r.Rules)
+			r.After = r.Before.with(d.Path, replaceLines(tree[d.Path].Data, set))
+			repairs = append(repairs, r)
+		}
+	}
+	return repairs, nil
+}
+
+// with is the side with another text of a file.
+func (s Side) with(p, text string) Side {
+	s.Tree = maps.Clone(s.Tree)
+	f := s.Tree[p]
+	f.Data = text
+	s.Tree[p] = f
+	return s
+}
+
+// replaceLines makes suggestions, which are in the order of their lines.
+func replaceLines(text string, suggestions []analysis.Suggestion) string {
+	lines := strings.SplitAfter(text, "\n")
+	for _, s := range slices.Backward(suggestions) {
+		var with []string
+		if s.Replacement != "" {
+			with = []string{s.Replacement}
+			if strings.HasSuffix(lines[s.Lines.Last-1], "\n") {
+				with[0] += "\n"
+			}
+		}
+		lines = slices.Replace(lines, s.Lines.First-1, s.Lines.Last, with...)
+	}
+	return strings.Join(lines, "")
+}
+
+// dress gives both sides base images with a real shell and package managers that leave what real ones
+// leave.
+func (r *Repair) dress(ctx context.Context, images *Images, tools []byte) error {
+	n := newNeeds()
+	for _, side := range []Side{r.Before, r.After} {
+		text := []byte(side.Tree[side.Build.Dockerfile].Data)
+		if err := n.add(ctx, text, side.Build); err != nil {
+			return err
+		}
+		file, err := dockerfile.Parse(source.New(side.Build.Dockerfile, text))
+		if err != nil {
+			return err
+		}
+		for _, in := range file.Instructions {
+			if run := in.Run(); run != nil {
+				for _, c := range run.Commands {
+					if c.Name != "" && !strings.Contains(c.Words[0].Value, "/") {
+						n.programs[c.Name] = true
+					}
+				}
+			}
+		}
+	}
+	if n.remote {
+		return fmt.Errorf("it fetches from the network")
+	}
+	files, err := n.system(tools)
+	if err != nil {
+		return err
+	}
+	layer, err := images.Layer(files)
+	if err != nil {
+		return err
+	}
+	names, err := images.named(layer, sortedKeys(n.images))
+	r.Before.Images, r.After.Images = names, names
+	return err
+}
+
+// system is a file system with busybox's shell and programs, and tools under the names of package
+// managers and of every program that busybox lacks or that would use the network.
+func (n *needs) system(tools []byte) ([]LayerFile, error) {
+	program, err := exec.LookPath("busybox")
+	if err != nil {
+		return nil, err
+	}
+	busybox, err := os.ReadFile(program)
+	if err != nil {
+		return nil, err
+	}
+	list, err := exec.Command(program, "--list").Output()
+	if err != nil {
+		return nil, err
+	}
+	applets := map[string]bool{}
+	for _, a := range strings.Fields(string(list)) {
+		applets[a] = true
+	}
+	for _, a := range []string{"busybox", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl"} {
+		delete(applets, a)
+	}
+	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd"} {
+		n.programs[name] = true
+	}
+	files := slices.DeleteFunc(n.layer(tools, false), func(f LayerFile) bool {
+		return f.Link != "" && (applets[gopath.Base(f.Name)] || gopath.Base(f.Name) == "bash")
+	})
+	files = append(files, LayerFile{Name: "bin/busybox", Mode: 0o755, Data: busybox}, LayerFile{Name: "usr/", Mode: 0o755}, LayerFile{Name: "usr/bin/", Mode: 0o755})
+	for _, a := range sortedKeys(applets) {
+		files = append(files, LayerFile{Name: "bin/" + a, Link: "/bin/busybox"})
+	}
+	// Busybox knows no bash; its ash takes what these files write for it.
+	bash := []byte("#!/bin/busybox sh\nexec /bin/busybox sh \"$@\"\n")
+	files = append(files, LayerFile{Name: "bin/bash", Mode: 0o755, Data: bash}, LayerFile{Name: "usr/bin/env", Link: "/bin/busybox"},
+		LayerFile{Name: "etc/apt/", Mode: 0o755}, LayerFile{Name: "etc/apt/apt.conf.d/", Mode: 0o755},
+		LayerFile{Name: "etc/apt/apt.conf.d/docker-clean", Mode: 0o644, Data: []byte("clean")})
+	return files, nil
+}
+
+// mayDiffer says which paths the effect of some rules' suggestions may leave another way.
+func mayDiffer(rules []string) func(string) bool {
+	return func(p string) bool {
+		for _, r := range rules {
+			switch r {
+			case "pip-cache-kept":
+				if slices.Contains(strings.Split(p, "/"), ".cache") {
+					return true
+				}
+			case "apt-lists-kept":
+				if p == "/var/lib/apt" || strings.HasPrefix(p, "/var/lib/apt/") || strings.HasPrefix(p, "/var/cache/apk/") || strings.HasPrefix(p, "/var/cache/apt/") {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}

@@ -1,0 +1,278 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/checkout"
+	"github.com/hitrate-bot/hitrate/internal/rules"
+)
+
+// TestRepairs builds Dockerfiles as they are and with hitrate's suggestions, on base images whose
+// package managers leave what real ones leave, and compares the images path by path, owner, mode and
+// contents, except for what the suggestion says it changes. Then one source file changes and both are
+// built again: each step does what was predicted, and with a suggestion of copy-before-install more
+// of the commands are cached than without.
+//
+// The repositories are testdata/*.txtar, one for a kind of suggestion. HITRATE_LAB_TREES names a
+// directory of work trees that are tried too.
+func TestRepairs(t *testing.T) {
+	needDaemon(t)
+	all := repairTally{rules: map[string]int{}}
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, archive := range archives {
+		name := strings.TrimSuffix(filepath.Base(archive), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			parsed, err := txtar.ParseFile(archive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree := Tree{}
+			for _, f := range parsed.Files {
+				tree[f.Name] = File{Data: string(f.Data)}
+			}
+			tried := repairTally{rules: map[string]int{}}
+			tryRepairs(t, tree, &tried)
+			rule, _, _ := strings.Cut(name, "_") // the archive is named for the rule, and perhaps the case
+			if tried.unbuildable > 0 || tried.rules[rule] == 0 {
+				t.Errorf("%d suggestions of %s were tried, and %d could not be", tried.rules[rule], rule, tried.unbuildable)
+			}
+			all.merge(tried)
+		})
+	}
+	if dir := os.Getenv("HITRATE_LAB_TREES"); dir != "" {
+		trees, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(trees) == 0 {
+			t.Fatalf("no work trees in %s: %v", dir, err)
+		}
+		for _, at := range trees {
+			t.Run(filepath.Base(at), func(t *testing.T) { tryRepairs(t, readTree(t, at), &all) })
+		}
+	}
+	t.Log(all)
+}
+
+// repairTally counts, for each rule, the Dockerfiles with its suggestion made.
+type repairTally struct {
+	rules       map[string]int
+	tried       int
+	unbuildable int // the original fails on these base images
+	different   int
+	steps       int // predicted after a source file changed, all right unless the test failed
+}
+
+func (t *repairTally) merge(o repairTally) {
+	for rule, n := range o.rules {
+		t.rules[rule] += n
+	}
+	t.tried += o.tried
+	t.unbuildable += o.unbuildable
+	t.different += o.different
+	t.steps += o.steps
+}
+
+func (t repairTally) String() string {
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "%d repaired Dockerfiles, %d of them with another image, %d steps after a change; %d more whose original does not build here", t.tried, t.different, t.steps, t.unbuildable)
+	for _, rule := range sortedKeys(t.rules) {
+		_, _ = fmt.Fprintf(&b, "\n| %s | %d |", rule, t.rules[rule])
+	}
+	return b.String()
+}
+
+// readTree reads the files of a work tree that git tracks, or all without git.
+func readTree(t *testing.T, dir string) Tree {
+	t.Helper()
+	co, err := checkout.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = co.Close() }()
+	entries, err := co.WorkTree(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := Tree{}
+	for _, e := range entries {
+		f := File{Link: e.Link, Exec: e.Mode == buildcontext.ModeExecutable}
+		if e.Mode == buildcontext.ModeSubmodule {
+			continue
+		}
+		if f.Link == "" {
+			data, err := os.ReadFile(filepath.Join(co.Dir, e.Path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Data = string(data)
+		}
+		tree[e.Path] = f
+	}
+	return tree
+}
+
+func tryRepairs(t *testing.T, tree Tree, all *repairTally) {
+	t.Helper()
+	settings := config.Defaults()
+	if own, found := tree[config.RepositoryPath]; found {
+		layer, err := config.Parse(config.RepositoryPath, []byte(own.Data), rules.Schemas())
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings = config.Effective(layer)
+	}
+	repairs, err := Repairs(t.Context(), tree, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range repairs {
+		if only := os.Getenv("HITRATE_LAB_RULE"); only != "" && !slices.Contains(r.Rules, only) {
+			continue
+		}
+		tryRepair(t, r, all)
+	}
+}
+
+func tryRepair(t *testing.T, r Repair, all *repairTally) {
+	t.Helper()
+	ctx := t.Context()
+	what := fmt.Sprintf("%s with %s", r.Before.Build.Dockerfile, strings.Join(r.Rules, " and "))
+	err := r.dress(ctx, images, tools(t))
+	if err == nil {
+		err = daemon.Empty(ctx)
+	}
+	var before *Result
+	if err == nil {
+		before, err = r.Before.Result(ctx, daemon, images)
+	}
+	if err != nil {
+		all.unbuildable++
+		t.Logf("%s: the original: %v", what, err)
+		return
+	}
+	all.tried++
+	for _, rule := range r.Rules {
+		all.rules[rule]++
+	}
+	after, err := r.After.Result(ctx, daemon, images)
+	if err != nil {
+		all.different++
+		t.Errorf("%s: the original builds, and this does not: %v\n%s", what, err, r.After.Tree[r.After.Build.Dockerfile].Data)
+		return
+	}
+	// The Dockerfile, where the image holds it, has another text: that is what was suggested.
+	for _, result := range []*Result{before, after} {
+		result.forget(filepath.Base(r.Before.Build.Dockerfile))
+	}
+	if differences := before.Differences(after, mayDiffer(r.Rules)); len(differences) > 0 {
+		all.different++
+		t.Errorf("%s: another image:\n  %s\n%s", what, strings.Join(differences, "\n  "), r.After.Tree[r.After.Build.Dockerfile].Data)
+	}
+	changeSource(t, r, what, all)
+}
+
+// changeSource changes one file that is copied and that no install reads, builds both sides again and
+// compares what each step does with the prediction.
+func changeSource(t *testing.T, r Repair, what string, all *repairTally) {
+	t.Helper()
+	ctx := t.Context()
+	var seen buildcache.Seen
+	for _, side := range []Side{r.Before, r.After} {
+		_, keys, err := side.Keys(ctx)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		seen.Add(keys)
+	}
+	changed := changedSource(ctx, r, &seen)
+	if changed == "" {
+		return // nothing that is copied is left
+	}
+	cached := map[bool]int{}
+	for _, repaired := range []bool{false, true} {
+		side := r.Before
+		if repaired {
+			side = r.After
+		}
+		side = side.with(changed, side.Tree[changed].Data+"\n")
+		steps, err := After(ctx, daemon, images, side, &seen)
+		if err != nil {
+			t.Errorf("%s: after a change of %s: %v", what, changed, err)
+			return
+		}
+		for _, s := range steps {
+			all.steps++
+			if s.Wrong() {
+				t.Errorf("%s: after a change of %s: %v", what, changed, s)
+			}
+			if strings.HasPrefix(strings.ToUpper(s.Instruction), "RUN") && s.Observed == buildcache.Cached {
+				cached[repaired]++
+			}
+		}
+	}
+	if slices.Contains(r.Rules, "copy-before-install") && cached[true] <= cached[false] {
+		t.Errorf("%s: after a change of %s %d commands are cached, and %d without the suggestion", what, changed, cached[true], cached[false])
+	}
+}
+
+// changedSource is a file whose change runs a step of the repaired Dockerfile again that takes it.
+func changedSource(ctx context.Context, r Repair, seen *buildcache.Seen) string {
+	const most = 200
+	tried := 0
+	for _, p := range sortedKeys(r.After.Tree) {
+		f := r.After.Tree[p]
+		if f.Link != "" || slices.Contains(r.Manifests, p) || !slices.Contains([]string{".py", ".js", ".ts", ".go", ".html", ".css"}, filepath.Ext(p)) {
+			continue
+		}
+		if tried++; tried > most {
+			return ""
+		}
+		_, keys, err := r.After.with(p, f.Data+"\n").Keys(ctx)
+		if err != nil {
+			return ""
+		}
+		if slices.ContainsFunc(buildcache.Predict(keys, seen), func(o buildcache.Prediction) bool { return o.State == buildcache.Rebuilt }) {
+			return p
+		}
+	}
+	return ""
+}
+
+var toolsProgram []byte
+
+func tools(t *testing.T) []byte {
+	t.Helper()
+	if toolsProgram == nil {
+		toolsProgram = program(t, "./tools")
+	}
+	return toolsProgram
+}
+
+// program builds a static one.
+func program(t *testing.T, pkg string) []byte {
+	t.Helper()
+	at := filepath.Join(t.TempDir(), "program")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", at, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	data, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
