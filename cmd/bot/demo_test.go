@@ -125,6 +125,7 @@ func TestDemoPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	title := evaluate[string](ctx, t, `document.title`)
+	evaluate[bool](ctx, t, `document.querySelector(".review details").open = true`) // the reader wants to know
 	body := evaluate[string](ctx, t, `document.querySelector("main").innerText`)
 	removed := evaluate[string](ctx, t, `[...document.querySelectorAll(".suggestion .removed")].map(e => e.innerText).join("\n")`)
 	added := evaluate[string](ctx, t, `[...document.querySelectorAll(".suggestion .added")].map(e => e.innerText).join("\n")`)
@@ -136,7 +137,7 @@ func TestDemoPage(t *testing.T) {
 	if want := "Build an image · #1 · octo-org/app"; title != want {
 		t.Errorf("title %q, want %q", title, want)
 	}
-	for _, want := range []string{"Every commit re-runs the pip install.", "fastapi is not pinned.", "Suggested change", "on lines 2 to 4"} {
+	for _, want := range []string{"Every commit re-runs the pip install.", "fastapi is not pinned.", "Suggested change", "on lines 2 to 4", "RUN pip install -r requirements.txt\t60\t3"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("a reader does not see %q in\n%s", want, body)
 		}
