@@ -18,8 +18,8 @@ const (
 	maxIgnorePatterns = 2000
 	maxPath           = 4096 // PATH_MAX: no longer path or pattern can name a file
 	// maxMatchCost bounds the bytes of paths that patterns with wildcards are run over; it is
-	// several seconds of work, and some hundred times what large repositories need.
-	maxMatchCost = 4 << 30
+	// several seconds of work, and some times what a hundred thousand files need.
+	maxMatchCost = 2 << 30
 )
 
 // IgnoreError is an ignore file that BuildKit refuses, or one that is larger than hitrate reads.
@@ -49,7 +49,7 @@ type ignore struct {
 
 	mu      sync.Mutex
 	matcher *patternmatcher.PatternMatcher
-	weight  int // of one match: 1 for each pattern and each wildcard in it
+	weight  int // of one match, see weight
 	// prefixExceptions says that every "!" pattern begins with a literal directory: then a
 	// directory that none of them leads into is not walked at all, as BuildKit's client does it.
 	prefixExceptions bool
@@ -72,12 +72,24 @@ func parseIgnore(path string, text []byte) (*ignore, error) {
 	}
 	ig := &ignore{path: path, text: text, matcher: matcher, prefixExceptions: true}
 	for _, p := range matcher.Patterns() {
-		ig.weight += 1 + strings.Count(p.String(), "*")
+		ig.weight += weight(p.String())
 		if p.Exclusion() && strings.ContainsAny(literalPart(p), `*[]?^\`) {
 			ig.prefixExceptions = false
 		}
 	}
 	return ig, nil
+}
+
+// weight is the cost of running a pattern over one byte of a path, in units of a literal one's: what
+// patternmatcher makes a regular expression of costs some times as much, and far more with each wildcard
+// or class, of which it follows all at once.
+func weight(pattern string) int {
+	inner := strings.TrimSuffix(strings.TrimPrefix(pattern, "**/"), "/**")
+	wildcards := strings.Count(inner, "*") + strings.Count(inner, "?") + strings.Count(inner, "[")
+	if wildcards == 0 {
+		return 1
+	}
+	return 4 * wildcards * wildcards
 }
 
 // checkPatterns finds what patternmatcher refuses only when it first runs a pattern: a build whose files
