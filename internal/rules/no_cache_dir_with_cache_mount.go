@@ -268,7 +268,9 @@ func (p *Pass) dropFlags(in *dockerfile.Instruction, e shelleffects.Effects, fou
 			return nil, CacheOff
 		case in.Run().Exec != nil:
 			return nil, ScriptForm
-		case !state.UserKnown || !isRoot(state.User) || one.Command.OtherUser:
+		case !state.UserKnown:
+			return nil, BaseUnknown
+		case !isRoot(state.User) || one.Command.OtherUser:
 			return nil, OtherUser
 		case !one.CacheDirKnown:
 			return nil, CacheElsewhere
