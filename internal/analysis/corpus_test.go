@@ -171,15 +171,15 @@ func (r *realTree) text(p string) []byte {
 func (r *realTree) dockerfile(c *corpus, report analysis.Report, d analysis.Dockerfile) {
 	var own []analysis.Suggestion
 	for _, s := range report.Suggestions {
-		if s.Path == d.Path {
+		// An ignore file may serve several Dockerfiles: it is tried with the first of them.
+		if report.Findings[s.Findings[0]].Dockerfile == d.Path {
 			own = append(own, s)
 		}
 	}
 	if len(own) == 0 {
 		return
 	}
-	before := r.text(d.Path)
-	plans := r.compile(d, before)
+	plans := r.compile(d, r.text(d.Path))
 	r.reruns(c, report, d, own, plans[0])
 	for _, set := range subsetsOf(len(own)) {
 		chosen := make([]analysis.Suggestion, 0, len(set))
@@ -187,7 +187,7 @@ func (r *realTree) dockerfile(c *corpus, report analysis.Report, d analysis.Dock
 			chosen = append(chosen, own[i])
 		}
 		c.subsets++
-		if faults := r.try(report, d, before, plans, chosen); len(faults) > 0 {
+		if faults := r.try(report, d, plans, chosen); len(faults) > 0 {
 			c.broken++
 			r.t.Errorf("%s with suggestions %v: %s", d.Path, set, strings.Join(faults, "; "))
 		}
@@ -257,18 +257,26 @@ func subsetsOf(n int) [][]int {
 }
 
 // try makes some suggestions and says what is wrong with the result.
-func (r *realTree) try(report analysis.Report, d analysis.Dockerfile, before []byte, plans []*buildcache.Plan, chosen []analysis.Suggestion) []string {
-	after := []byte(apply(d.Path, string(before), chosen))
-	faults := r.compare(d, plans, after)
+func (r *realTree) try(report analysis.Report, d analysis.Dockerfile, plans []*buildcache.Plan, chosen []analysis.Suggestion) []string {
+	after := map[string][]byte{d.Path: r.text(d.Path)}
+	for _, s := range chosen {
+		after[s.Path] = []byte(apply(s.Path, string(r.text(s.Path)), chosen))
+	}
+	faults := r.compare(d, plans, after[d.Path])
 	settled := map[string]int{} // by identity: what should be there afterwards
 	for i, f := range report.Findings {
 		if f.Dockerfile == d.Path && !slices.ContainsFunc(chosen, func(s analysis.Suggestion) bool { return slices.Contains(s.Findings, i) }) {
 			settled[identity(f)]++
 		}
 	}
-	object := fmt.Sprintf("edited %s %d", d.Path, len(after))
-	entry := buildcontext.Entry{Path: d.Path, Mode: buildcontext.ModeFile, Object: object, Size: int64(len(after))}
-	again := r.analyse(analysis.Request{Dockerfiles: []string{d.Path}, WithoutFixes: true, Blobs: map[string][]byte{object: after}}, entry)
+	blobs := map[string][]byte{}
+	var edited []buildcontext.Entry
+	for p, text := range after {
+		object := "edited " + p
+		blobs[object] = text
+		edited = append(edited, buildcontext.Entry{Path: p, Mode: buildcontext.ModeFile, Object: object, Size: int64(len(text))})
+	}
+	again := r.analyse(analysis.Request{Dockerfiles: []string{d.Path}, WithoutFixes: true, Blobs: blobs}, edited...)
 	for _, p := range append(again.Errors, again.Skipped...) {
 		if p.Path == d.Path {
 			faults = append(faults, "not analysed any more: "+p.Message)

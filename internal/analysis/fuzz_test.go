@@ -105,8 +105,7 @@ func holdsWhenApplied(t *testing.T, files map[string]string) int {
 		sets = append(sets, []analysis.Suggestion{s})
 	}
 	for _, chosen := range sets {
-		changed := maps.Clone(files)
-		changed["Dockerfile"] = apply("Dockerfile", files["Dockerfile"], chosen)
+		changed := applied(files, chosen)
 		after := analyseTexts(t, changed)
 		for _, p := range append(after.Errors, after.Skipped...) {
 			t.Errorf("the edited file is refused: %s\n%s", p.Message, changed["Dockerfile"])

@@ -45,25 +45,23 @@ func TestSubsets(t *testing.T) {
 
 // acceptSubsets accepts each set of the suggestions for one file.
 func acceptSubsets(t *testing.T, files map[string]string, dockerfile string) {
-	look := func(text string) analysis.Report {
-		changed := maps.Clone(files)
-		changed[dockerfile] = text
-		return newRepository(changed).analyse(t, analysis.Request{Config: config.Defaults(), Dockerfiles: []string{dockerfile}})
+	look := func(files map[string]string) analysis.Report {
+		return newRepository(files).analyse(t, analysis.Request{Config: config.Defaults(), Dockerfiles: []string{dockerfile}})
 	}
-	before := look(files[dockerfile])
+	before := look(files)
 	own := slices.Clone(before.Suggestions)
 	if len(own) == 0 {
 		return
 	}
-	all := identities(look(apply(dockerfile, files[dockerfile], own)), everyFinding)
+	all := identities(look(applied(files, own)), everyFinding)
 	for _, set := range subsetsOf(len(own)) {
 		var chosen []analysis.Suggestion
 		for _, i := range set {
 			chosen = append(chosen, own[i])
 		}
 		taken := func(f analysis.Finding) bool { return f.Suggestion >= 0 && slices.Contains(set, f.Suggestion) }
-		text := apply(dockerfile, files[dockerfile], chosen)
-		after := look(text)
+		pushed := applied(files, chosen)
+		after := look(pushed)
 		left := identities(before, func(f analysis.Finding) bool { return !taken(f) })
 		if diff := cmp.Diff(left, identities(after, everyFinding)); diff != "" {
 			t.Errorf("%s with suggestions %v finds (-want +got):\n%s", dockerfile, set, diff)
@@ -72,11 +70,22 @@ func acceptSubsets(t *testing.T, files map[string]string, dockerfile string) {
 		if lost := more(offered, identities(after, func(f analysis.Finding) bool { return f.Suggestion >= 0 })); lost != "" {
 			t.Errorf("%s with suggestions %v no longer offers an edit for %s", dockerfile, set, lost)
 		}
-		last := look(apply(dockerfile, text, after.Suggestions))
+		last := look(applied(pushed, after.Suggestions))
 		if left := more(identities(last, everyFinding), all); left != "" {
 			t.Errorf("%s with suggestions %v, and then the rest, still finds %s", dockerfile, set, left)
 		}
 	}
+}
+
+// applied are the files with suggestions made.
+func applied(files map[string]string, suggestions []analysis.Suggestion) map[string]string {
+	out := maps.Clone(files)
+	for _, s := range suggestions {
+		if _, there := files[s.Path]; there {
+			out[s.Path] = apply(s.Path, files[s.Path], suggestions)
+		}
+	}
+	return out
 }
 
 // more names what one count has more of than another.
