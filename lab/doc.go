@@ -8,5 +8,7 @@
 //
 // go test ./... in this directory runs a part that takes minutes; HITRATE_LAB=all runs everything.
 // HITRATE_LAB_SEED repeats a random run, HITRATE_LAB_STEPS sets its length, and HITRATE_LAB_DEBUG
-// prints each of its builds.
+// prints each of its builds. HITRATE_LAB_REPOS names a directory of real repositories whose commits
+// are replayed, HITRATE_LAB_TREES one of work trees whose Dockerfiles are built with and without what
+// hitrate suggests.
 package lab

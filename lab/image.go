@@ -67,7 +67,7 @@ func NewImages(dir string) (*Images, error) {
 // skeleton is the directories that every system has.
 func skeleton() []LayerFile {
 	var files []LayerFile
-	for _, d := range []string{"bin/", "etc/", "tmp/", "root/", "proc/", "sys/", "dev/"} {
+	for _, d := range []string{"bin/", "etc/", "tmp/", "root/", "proc/", "sys/", "dev/", "home/", "media/", "mnt/", "opt/", "run/", "sbin/", "srv/", "usr/", "var/"} {
 		files = append(files, LayerFile{Name: d, Mode: 0o755})
 	}
 	return files

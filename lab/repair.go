@@ -151,7 +151,7 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 	for _, a := range strings.Fields(string(list)) {
 		applets[a] = true
 	}
-	for _, a := range []string{"busybox", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl"} {
+	for _, a := range []string{"busybox", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
 		delete(applets, a)
 	}
 	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd"} {

@@ -31,7 +31,7 @@ func TestReplay(t *testing.T) {
 	needDaemon(t)
 	dir := os.Getenv("HITRATE_LAB_REPOS")
 	if dir == "" {
-		t.Skip("HITRATE_LAB_REPOS is not set")
+		t.Skip("HITRATE_LAB_REPOS names no directory of repositories")
 	}
 	repositories, err := filepath.Glob(filepath.Join(dir, "*", "repo"))
 	if err != nil || len(repositories) == 0 {
@@ -52,6 +52,57 @@ func TestReplay(t *testing.T) {
 	}
 	t.Logf("%d repositories: %v", all.repositories, all)
 	figures(t, fmt.Sprintf("commits of %d repositories", all.repositories), all.tally)
+}
+
+// TestReplayScript replays a small repository that is made here: its third commit cannot be built, the
+// fifth is the first again, and a stage takes what another one's command puts out.
+func TestReplayScript(t *testing.T) {
+	needDaemon(t)
+	const dockerfile = `FROM python:3.12 AS build
+WORKDIR /src
+COPY requirements.txt .
+RUN pip install --target /out -r requirements.txt
+FROM python:3.12-slim
+WORKDIR /app
+COPY --from=build /out /app/lib
+COPY app app
+RUN python -m compileall app
+`
+	dir := t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir, "-c", "user.name=lab", "-c", "user.email=lab@example.com"}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	run("init", "-q")
+	for i, commit := range []Tree{
+		{"Dockerfile": text(dockerfile), "requirements.txt": text("flask==3.0.0\n"), "app/main.py": text("1\n"), "README.md": text("1\n")},
+		{"app/main.py": text("2\n")},
+		{"Dockerfile": text(dockerfile + "COPY nowhere /\n")},
+		{"Dockerfile": text(dockerfile), "app/main.py": text("1\n"), "requirements.txt": text("flask==3.0.1\n")},
+		{"requirements.txt": text("flask==3.0.0\n")},
+		{"requirements.txt": text("flask==3.0.2\n"), ".dockerignore": text("**/*.md\n")},
+	} {
+		for p := range commit {
+			if err := os.RemoveAll(filepath.Join(dir, p)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := commit.Write(dir); err != nil {
+			t.Fatal(err)
+		}
+		run("add", ".")
+		run("commit", "-q", "-m", fmt.Sprint(i))
+	}
+	var all replayTally
+	replay(t, dir, &all)
+	t.Log(all)
+	if all.failed != 2 || all.builds != 10 || all.maybe == 0 || all.settled > 0 || all.wrong+all.misjudged > 0 {
+		t.Errorf("want 10 builds, 2 that fail, no needless maybe and nothing wrong: %v", all)
+	}
 }
 
 // replayTally also counts what only a replay has.

@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -41,6 +43,10 @@ func run(name string, args []string) error {
 		return pip(words, args)
 	case name == "uv" && len(words) > 1 && words[0] == "pip":
 		return pip(words[1:], args)
+	case name == "sudo":
+		return sudo(args)
+	case name == "git" && len(words) > 1 && words[0] == "clone":
+		return clone(words[1:])
 	case name == "useradd":
 		return user(words, args)
 	}
@@ -304,6 +310,35 @@ func home() string {
 		return dir
 	}
 	return "/"
+}
+
+// sudo runs the rest: everything here is root's already.
+func sudo(args []string) error {
+	for len(args) > 0 && (strings.HasPrefix(args[0], "-") || strings.Contains(args[0], "=")) {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(program, args, os.Environ())
+}
+
+// clone makes a repository with nothing to speak of in it.
+func clone(words []string) error {
+	into := words[len(words)-1]
+	if strings.Contains(into, ":") {
+		into = strings.TrimSuffix(filepath.Base(into), ".git")
+	}
+	for _, f := range []string{"README.md", "requirements.txt", "setup.py"} {
+		if err := write(filepath.Join(into, f), ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // user adds an account where there is none of the name.
