@@ -194,6 +194,16 @@ func caveat(c analysis.Caveat) string {
 	return text + "."
 }
 
+// cachePlaces says where each kind of cache is kept.
+var cachePlaces = map[buildcontext.CacheKind]string{
+	buildcontext.CacheGHA:      "in GitHub's cache service (type=gha)",
+	buildcontext.CacheRegistry: "in a registry",
+	buildcontext.CacheInline:   "in the image itself, the last stage only",
+	buildcontext.CacheLocal:    "in a directory, which another step has to keep",
+	buildcontext.CacheBuilder:  "with a builder that outlives the run",
+	buildcontext.CacheOther:    "elsewhere",
+}
+
 // keeps says which cache the workflow keeps; "" where nothing is known.
 func keeps(b buildcontext.Build) string {
 	place := ""
@@ -210,7 +220,7 @@ func keeps(b buildcontext.Build) string {
 	if b.CacheMode != "" {
 		mode = ", mode=" + visible(b.CacheMode)
 	}
-	return "The workflow keeps its cache: " + string(b.Cache) + mode + place + "."
+	return "The workflow keeps its cache " + cachePlaces[b.Cache] + mode + place + "."
 }
 
 // title says which build it is, how it is known, and what is compared.
