@@ -229,11 +229,12 @@ func requirements(path string, depth int) ([]string, error) {
 	return all, nil
 }
 
-// contents is a digest of everything below a path: a build backend may read all of it.
+// contents is a digest of everything below a path, for a build backend may read all of it, but for
+// Dockerfiles: their text is what the images that are compared are made of.
 func contents(path string) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") {
 			return err
 		}
 		data, err := os.ReadFile(p)
