@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	Title:    "A build argument that changes with each build stands above steps that do not use it",
 	Severity: config.SeverityWarning,
 	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
-		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step needs.",
+		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs.",
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
@@ -206,15 +206,16 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	if passed || value != nil && !plainDefault.MatchString(*value) {
 		return known{}
 	}
-	var named, speaks bool
+	var named, speaks, labelled bool
 	for _, in := range stage.Instructions[at+1:] {
+		labelled = labelled || in.Keyword == "LABEL" && expands(p.textOf(in.Span), name)
 		if in.Run() != nil && namesVariable(p.textOf(in.Span), name) {
 			named, speaks = true, (!named || speaks) && onlySpeaks(in.Run(), name)
 		}
 	}
 	switch {
-	case releaseName.MatchString(name) && value == nil && named:
-		return known{as: "release"} // without a value the step that uses it would make no sense
+	case releaseName.MatchString(name) && value == nil && (named || labelled):
+		return known{as: "release"} // without a value what uses it would make no sense
 	case volatileName.MatchString(name) && !p.writtenDown() && (!named || speaks):
 		// What is cloned, downloaded or installed by it would be a pin of something else.
 		return known{as: "build"}
@@ -290,7 +291,7 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 				hit = append(hit, in)
 			}
 		}
-		if why == (known{}) || why.origin == "" {
+		if why == (known{}) || why.origin == "" && (c.known.origin != "" || c.known.as == "build") {
 			why = c.known
 		}
 	}
@@ -387,11 +388,29 @@ func (p *Pass) moveVolatile(stage *dockerfile.Stage, same, others []*carried) (*
 		}
 		span := source.Span{Start: p.attachedStart(in), End: in.Span.End}
 		text += p.textOf(span) + newline
-		unit.Edits = append(unit.Edits, source.Edit{Span: p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(span))})
+		unit.Edits = append(unit.Edits, source.Edit{Span: p.wholeLines(span)})
 		unit.Effects = append(unit.Effects, MoveEnv{Step: in, Below: below})
 	}
-	unit.Edits = append(unit.Edits, p.insertBelow(below, text))
+	if same[0].until < len(stage.Instructions) {
+		at := p.attachedStart(stage.Instructions[until])
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: text})
+	} else {
+		unit.Edits = append(unit.Edits, p.insertBelow(below, text))
+	}
 	return unit, ""
+}
+
+// wholeLines are the lines of a span, with the blank line below where one stands above too.
+func (p *Pass) wholeLines(span source.Span) source.Span {
+	src := p.File.Source
+	lines := src.LinesFromSpan(span)
+	blank := func(n int) bool {
+		return n >= 1 && n < src.LineCount() && strings.TrimSpace(p.textOf(src.SpanFromLines(source.Lines{First: n, Last: n}))) == ""
+	}
+	if blank(lines.First-1) && blank(lines.Last+1) {
+		lines.Last++
+	}
+	return src.SpanFromLines(lines)
 }
 
 // lastStep is the last instruction of a stage that makes a step.
