@@ -38,9 +38,10 @@ fuzz:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count=6 ./...
 
-## lab: the whole laboratory, against a BuildKit daemon of its own (Linux, root)
+## lab: the whole laboratory, against a BuildKit daemon of its own (Linux, root); HITRATE_LAB_REPOS and
+## HITRATE_LAB_TREES name real repositories and work trees for it, see lab/doc.go
 lab:
-	cd lab && HITRATE_LAB=all $(GO) test -count=1 -timeout 60m -v .
+	cd lab && HITRATE_LAB=all $(GO) test -count=1 -timeout 180m -v .
 
 ## corpus: every suggestion on the work trees below HITRATE_CORPUS, alone and together, with the totals
 corpus:

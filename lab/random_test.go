@@ -17,7 +17,7 @@ import (
 // and compares each step. HITRATE_LAB_SEED repeats a run, HITRATE_LAB_STEPS says how many steps.
 func TestRandom(t *testing.T) {
 	needDaemon(t)
-	want := number(t, "HITRATE_LAB_STEPS", 500)
+	want := number(t, "HITRATE_LAB_STEPS", 350)
 	if everything() {
 		want = number(t, "HITRATE_LAB_STEPS", 6000)
 	}

@@ -154,7 +154,7 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 	for _, a := range []string{"busybox", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
 		delete(applets, a)
 	}
-	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd"} {
+	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "sudo"} {
 		n.programs[name] = true
 	}
 	files := slices.DeleteFunc(n.layer(tools, false), func(f LayerFile) bool {

@@ -26,7 +26,9 @@ import (
 //
 // Each history is built twice: with commands that put out nothing, and with commands that put out
 // something else each time. What is predicted cached or rebuilt has to be so in both; what is
-// predicted maybe and runs in neither or in both does not hang on what commands put out.
+// predicted maybe and comes out the same in both is counted apart and to be read: no more than these
+// maybes are needless. Fewer are, for these commands only add files: one that removes what a COPY
+// brought is a third kind.
 func TestReplay(t *testing.T) {
 	needDaemon(t)
 	dir := os.Getenv("HITRATE_LAB_REPOS")
@@ -111,7 +113,7 @@ type replayTally struct {
 	repositories int
 	twoTrees     int // steps of plans of two commits that were compared with the analysis
 	binary       int // and with the program
-	settled      int // maybes that come out the same whatever commands put out
+	settled      int // maybes that come out the same with both kinds of commands
 	notBuilt     int // moments that hitrate does not look at, or that need the network
 }
 
@@ -130,7 +132,7 @@ func (t *replayTally) merge(o replayTally) {
 }
 
 func (t replayTally) String() string {
-	return fmt.Sprintf("%v; needless maybe: %d; %d steps of two commits equal to the analysis, %d to the program; %d commits not built",
+	return fmt.Sprintf("%v; maybe that came out the same both times: %d; %d steps of two commits equal to the analysis, %d to the program; %d commits not built",
 		t.tally, t.settled, t.twoTrees, t.binary, t.notBuilt)
 }
 
@@ -186,7 +188,7 @@ func replay(t *testing.T, repository string, all *replayTally) {
 	for _, step := range sortedKeys(outcomes[0]) {
 		if again, both := outcomes[1][step]; both && again == outcomes[0][step] {
 			all.settled++
-			t.Logf("settled whatever commands put out (ran: %v): %s", again, step)
+			t.Logf("the same with both kinds of commands (ran: %v): %s", again, step)
 		}
 	}
 }
