@@ -18,12 +18,12 @@ func (a *run) caveats(p *planned) []Caveat {
 		case errors.Is(err, rules.ErrNeeded):
 			return nil, err
 		case err != nil:
-			return nil, nil
+			return nil, nil //nolint:nilerr // what cannot be read tells nothing
 		}
 		return file.Data, nil
 	})
 	if err != nil {
-		return nil
+		return nil // asked again when the text has been fetched
 	}
 	dir := path.Clean(p.build.Context)
 	var list []Caveat

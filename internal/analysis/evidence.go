@@ -155,7 +155,7 @@ func (v *variant) counts(original *planned, c *buildcache.Counts) []Count {
 				out = append(out, Count{Gone: true})
 				continue
 			}
-			known := false
+			var known bool
 			if n, known = at[v.file.Source.LinesFromSpan(became.Span)]; !known {
 				return nil
 			}

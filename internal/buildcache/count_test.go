@@ -175,7 +175,7 @@ func randomTree(r *rand.Rand, was []buildcontext.Entry) []buildcontext.Entry {
 			i := r.IntN(len(tree))
 			tree = slices.Delete(tree, i, i+1)
 			continue
-		case len(tree) > 0 && r.IntN(3) == 0: // a rename of what lies in one directory
+		case len(tree) > 0 && r.IntN(2) == 0: // a rename of what lies in one directory
 			dir, to := path.Dir(tree[r.IntN(len(tree))].Path), names[r.IntN(len(names))]
 			if dir != "." {
 				for i := range tree {

@@ -68,7 +68,7 @@ func (t *tree) apply(dir *file, at int, edits []edit) (*file, error) {
 	for len(edits) > 0 {
 		name, _, deeper := strings.Cut(edits[0].path[at:], "/")
 		was := next.any(name)
-		now := was
+		var now *file
 		n := 1
 		var err error
 		if deeper {

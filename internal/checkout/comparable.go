@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -98,7 +97,7 @@ func (c *Checkout) objectID(e buildcontext.Entry) (string, error) {
 }
 
 func (c *Checkout) digest(r io.Reader, size int64) (string, error) {
-	var h hash.Hash = sha1.New() //nolint:gosec // git's own
+	h := sha1.New() //nolint:gosec // git's own
 	if c.sha256 {
 		h = sha256.New()
 	}

@@ -69,7 +69,7 @@ func (g git) tree(ctx context.Context, commit string) ([]buildcontext.Entry, err
 	err := g.stream(ctx, nil, func(out *bufio.Reader) error {
 		for {
 			row, err := readZero(out)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {
@@ -121,7 +121,7 @@ func (g git) changes(ctx context.Context, pairs []string) ([]buildcontext.Commit
 	err := g.stream(ctx, strings.NewReader(strings.Join(pairs, "\n")+"\n"), func(out *bufio.Reader) error {
 		for {
 			row, err := readZero(out)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {

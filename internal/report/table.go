@@ -66,11 +66,11 @@ func (t *table) String() string {
 		for i, w := range widths {
 			text := fit(row[i], w)
 			padding := strings.Repeat(" ", w-cells(text)+gap)
-			switch {
-			case i == 0:
+			switch i {
+			case 0:
 				line.WriteString(padding[gap:] + paint(t.colour, dim, text) + padding[:gap])
 				continue
-			case i == stateColumn:
+			case stateColumn:
 				text = paint(t.colour, look, text)
 			}
 			line.WriteString(text + padding)

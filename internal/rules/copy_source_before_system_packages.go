@@ -187,7 +187,7 @@ func (p *Pass) apartFromPackages(c *copied, s *systemInstall) bool {
 			continue
 		}
 		if slices.ContainsFunc(t.Paths, func(f string) bool {
-			return !p.apart(f, c) && !(len(s.lists) > 0 && path.Base(f) == path.Base(s.lists[0]))
+			return !p.apart(f, c) && (len(s.lists) == 0 || path.Base(f) != path.Base(s.lists[0]))
 		}) {
 			return false
 		}

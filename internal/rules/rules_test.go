@@ -183,7 +183,8 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 			if f.Withheld != "" {
 				t.Error("an edit that is withheld")
 			}
-			changed, err := in.File.Source, error(nil)
+			changed := in.File.Source
+			var err error
 			if f.Unit.Path != "" {
 				if changed, err = in.Read(f.Unit.Path); err != nil {
 					t.Fatal(err)

@@ -110,6 +110,16 @@ var cacheQuestions = []struct {
 	{"poetry", regexp.MustCompile(`^([\w./${}-]*/)?poetry config cache-dir$`)},
 }
 
+// substituted is the command of a word that is nothing but a command substitution.
+func substituted(word string) (command string, ok bool) {
+	for _, quotes := range [][2]string{{"$(", ")"}, {"`", "`"}} {
+		if rest, begins := strings.CutPrefix(word, quotes[0]); begins {
+			return strings.CutSuffix(rest, quotes[1])
+		}
+	}
+	return "", false
+}
+
 // takesCache is the tool whose cache an rm takes away and nothing else: "rm -rf $(pip cache dir)"; ""
 // where it is not that.
 func (c *call) takesCache() string {
@@ -119,11 +129,7 @@ func (c *call) takesCache() string {
 		if strings.HasPrefix(text, "-") {
 			continue
 		}
-		asked, ok := strings.CutPrefix(text, "$(")
-		if asked, ok = strings.CutSuffix(asked, ")"); !ok {
-			asked, ok = strings.CutPrefix(text, "`")
-			asked = strings.TrimSuffix(asked, "`")
-		}
+		asked, ok := substituted(text)
 		if !ok || found != "" {
 			return ""
 		}
