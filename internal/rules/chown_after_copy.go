@@ -24,7 +24,7 @@ var _ = register(&Rule{
 	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands. " +
 		"Offered where nothing but these `COPY`s is in the directory, as far as the whole file and a known base image tell, and no user or group is made between the `COPY` and the `chown`. " +
 		"For `chmod` there are words only: git shows one bit of a file's mode.",
-	Not: "Single files (`chmod +x entrypoint.sh`) and folders with a handful of files, which weigh nothing; what a `COPY` has brought with the same owner already; `chmod` that adds nothing but `r` and `X`; " +
+	Not: "Single files (`chmod +x entrypoint.sh`) and folders with a handful of files, which weigh nothing; what a `COPY` has brought with the same owner already, root's where it names none; `chown --from=root` of copies that have `--chown`; `chmod` that adds nothing but `r` and `X`; " +
 		"commands under a condition; stages whose layers do not reach the image.",
 	Sources: []Source{
 		{"Dockerfile reference: COPY --chown --chmod", "https://docs.docker.com/reference/dockerfile/#copy---chown---chmod"},
@@ -76,7 +76,9 @@ func (p *Pass) changesHands(lane []step, i int, o shelleffects.Ownership) []int 
 
 // ownedBy says whether a COPY gives its files the owner or mode already that a command is about to.
 func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) bool {
+	given := false
 	for _, f := range in.Flags {
+		given = given || f.Name == "chown"
 		if f.Name != o.Command.Name {
 			continue
 		}
@@ -86,8 +88,15 @@ func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) boo
 			return true
 		}
 	}
-	return false
+	if o.Command.Name == "chmod" {
+		return false
+	}
+	// What a COPY brings is root's, unless it says otherwise; "--from" passes by what is another's.
+	return !given && in.Keyword == "COPY" && rootOwner.MatchString(o.Spec) || given && rootOwner.MatchString(o.From)
 }
+
+// rootOwner is root as owner, as group, or as both.
+var rootOwner = regexp.MustCompile(`^(:?(root|0)|(root|0):(root|0)?)$`)
 
 // fills says whether a COPY or ADD fills a directory of the image, or a good part of it.
 func (p *Pass) fills(in *dockerfile.Instruction, dir string) bool {

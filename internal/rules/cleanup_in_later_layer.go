@@ -21,7 +21,7 @@ var _ = register(&Rule{
 	Why: "Each step is a layer of its own, and a layer keeps its files whatever later ones do: they are hidden, not gone. " +
 		"The image is as large as without the removal, and every pull brings them along.",
 	Fix: "Where the two `RUN`s are neighbours and one `RUN` is equal (same mounts, no `cd`, variable, option or trap that reaches the second, no failure that is passed over), they become one.",
-	Not: "Stages whose layers do not reach the image: what counts there is what the last stage copies. Wildcards that name a part of a directory, small files, and what the removing `RUN` made itself. " +
+	Not: "Stages whose layers do not reach the image: what counts there is what the last stage copies. Wildcards that name a part of a directory, small files, what the removing `RUN` made itself, and copies that it removes under a condition. " +
 		"Merging all `RUN`s is no aim: an edit to one command then runs all of them again.",
 	Sources: []Source{
 		{"Docker: best practices, RUN", "https://docs.docker.com/build/building/best-practices/#run"},
@@ -314,6 +314,9 @@ func (p *Pass) removedBy(in *dockerfile.Instruction, there []made) []made {
 			continue
 		}
 		if slices.ContainsFunc(e.Removals, func(r shelleffects.Removal) bool {
+			if m.copied && !r.Command.Straight {
+				return false // under a condition the step rather puts something else in its place
+			}
 			return r.Tool != "" && r.Tool == m.tool || slices.ContainsFunc(r.Whole, func(dir string) bool { return shelleffects.Covers(dir, m.path) && dir != "/" })
 		}) {
 			out = append(out, m)

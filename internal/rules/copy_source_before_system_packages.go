@@ -20,7 +20,7 @@ var _ = register(&Rule{
 	Why: "A step's cache key contains the keys of all steps above it, and a `COPY` is keyed by the content of what it copies. " +
 		"So each change to any copied file fetches the package index and installs the packages again.",
 	Fix: "The `COPY` moves below the install, unchanged, where no step between reads or changes what it brings.",
-	Not: "A `COPY` of a few files that the install's step uses: package lists, keys, configuration, scripts. Packages that the same `RUN` needs for a while and removes again: " +
+	Not: "A `COPY` of a few files that the install's step uses: package lists, keys, configuration, scripts. Packages of which the same `RUN` removes all again: " +
 		"they belong to the step that uses them. `COPY --from=`, which is keyed by what it copies.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -66,16 +66,20 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 		return nil
 	}
 	s := &systemInstall{i: i, in: in}
+	removed, stays := false, false
 	for _, k := range e.Packages {
 		if k.Upgrade {
 			continue
 		}
-		for _, name := range append(slices.Clone(k.Names), k.Group) {
-			if name != "" && p.takenAway(e, k, name) && len(e.Installs)+len(e.Unknown) > 0 {
-				return nil // needed for what the same RUN builds
-			}
+		group := k.Group != "" && p.takenAway(e, k, k.Group)
+		for _, name := range k.Names {
+			gone := group || p.takenAway(e, k, name)
+			removed, stays = removed || gone, stays || !gone
 		}
 		s.tool, s.last = k.Tool, k.Command
+	}
+	if removed && !stays && len(e.Installs)+len(e.Unknown) > 0 {
+		return nil // needed for what the same RUN builds
 	}
 	for _, cmd := range in.Run().Commands {
 		if tool, list := packagesByXargs(cmd); tool != "" {
@@ -237,7 +241,8 @@ func (p *Pass) reportSystemPackages(lane []step, found []systemInstall) {
 	}
 	f.Done = say("The system packages are no longer installed again when the source changes.")
 	unit, reason := p.moveBelowPackages(lane, found)
-	if reason == StepUsesSource {
+	mixed := slices.ContainsFunc(found, func(s systemInstall) bool { return len(p.effectsOf(s.in).Installs) > 0 })
+	if reason == StepUsesSource || reason == NeedsSource && mixed {
 		f.Advice = say("Install the packages in a RUN of their own above the COPY, and keep here what uses the source.")
 	}
 	f.Unit, f.Withheld = unit, string(reason)

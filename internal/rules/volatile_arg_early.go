@@ -18,13 +18,13 @@ var _ = register(&Rule{
 	Title:    "A build argument that changes with each build stands above steps that do not use it",
 	Severity: config.SeverityWarning,
 	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
-		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs.",
+		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs, or that stands in for the version which setuptools-scm would ask git for.",
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
 		"Nothing is offered where an `ENV` sets other variables too.",
 	Not: "An `ARG` that no build gives a value: it changes nothing. Steps other than `RUN`: `COPY` and `WORKDIR` do not see the environment unless a variable is written in them. " +
-		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), and cheap ones. Arguments that exist to break the cache (`CACHEBUST`). " +
+		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), or since nothing uses them. " +
 		"Where `LABEL` stands does not matter: it is no step.",
 	Sources: []Source{
 		{"Dockerfile reference: impact on build caching", "https://docs.docker.com/reference/dockerfile/#impact-on-build-caching"},
@@ -185,6 +185,7 @@ func isNameByte(b byte) bool {
 type known struct {
 	as     string // "build": with each build, "release": with each release; "" for neither
 	origin string // the build that passes it; "" where its name and use tell
+	use    bool   // its use tells, whatever its name is
 }
 
 // volatile says whether an ARG is another value with each build or release.
@@ -193,6 +194,7 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 		return known{}
 	}
 	passed := false
+	use := p.useOf(stage, at, name)
 	for _, b := range append(slices.Clone(p.Builds), p.Facts.Builds...) {
 		if b.Dockerfile != p.File.Source.Path {
 			continue
@@ -200,27 +202,71 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 		_, fixed := b.Args[name]
 		passed = passed || fixed
 		if slices.Contains(b.Volatile, name) && slices.Contains(p.File.Needed(b.Target, b.Args), stage) {
-			return known{"build", b.Origin}
+			if !use.anywhere && !volatileName.MatchString(name) && !releaseName.MatchString(name) {
+				return known{} // what nothing uses is passed to run the steps below it again
+			}
+			return known{as: "build", origin: b.Origin}
 		}
 	}
 	if passed || value != nil && !plainDefault.MatchString(*value) {
 		return known{}
 	}
-	var named, speaks, labelled bool
-	for _, in := range stage.Instructions[at+1:] {
-		labelled = labelled || in.Keyword == "LABEL" && expands(p.textOf(in.Span), name)
-		if in.Run() != nil && namesVariable(p.textOf(in.Span), name) {
-			named, speaks = true, (!named || speaks) && onlySpeaks(in.Run(), name)
-		}
-	}
 	switch {
-	case releaseName.MatchString(name) && value == nil && (named || labelled):
+	case value == nil && releaseName.MatchString(name) && (use.needed || use.labelled):
 		return known{as: "release"} // without a value what uses it would make no sense
-	case volatileName.MatchString(name) && !p.writtenDown() && (!named || speaks):
+	case value == nil && use.pretends:
+		return known{as: "release", use: true}
+	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):
 		// What is cloned, downloaded or installed by it would be a pin of something else.
 		return known{as: "build"}
 	}
 	return known{}
+}
+
+// use is what the steps of a stage below an ARG do with it.
+type use struct {
+	anywhere bool // an instruction names it
+	labelled bool // a LABEL is made of it
+	named    bool // a RUN names it
+	needed   bool // a RUN does more than ask whether it has a value
+	speaks   bool // the RUNs that name it do no more than write it somewhere
+	pretends bool // it is the version that a build of the project takes in place of git's
+}
+
+func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
+	var u use
+	for _, in := range stage.Instructions[at+1:] {
+		text := p.textOf(in.Span)
+		if !namesVariable(text, name) {
+			continue
+		}
+		u.anywhere = true
+		u.labelled = u.labelled || in.Keyword == "LABEL" && expands(text, name)
+		for _, version := range pretendVersion.FindAllString(text, -1) {
+			u.pretends = u.pretends || expands(version, name)
+		}
+		if in.Run() != nil {
+			u.named, u.speaks = true, (!u.named || u.speaks) && onlySpeaks(in.Run(), name)
+			u.needed = u.needed || !onlyAsks(in.Run(), name)
+		}
+	}
+	return u
+}
+
+// pretendVersion is a variable that a build backend takes for the project's version.
+// Source: setuptools-scm's documentation, "Overrides"; pbr's, "Versioning"; PDM-Backend's, "Dynamic version
+// from SCM"; poetry-dynamic-versioning's and uv-dynamic-versioning's README, "Environment variables".
+var pretendVersion = regexp.MustCompile(`\b(SETUPTOOLS_SCM_PRETEND_VERSION(_FOR_\w+)?|PBR_VERSION|PDM_BUILD_SCM_VERSION|POETRY_DYNAMIC_VERSIONING_BYPASS|UV_DYNAMIC_VERSIONING_BYPASS)=\S+`)
+
+// onlyAsks says whether the commands of a RUN that name a variable are tests for its being empty.
+func onlyAsks(run *dockerfile.Run, name string) bool {
+	for _, cmd := range run.Commands {
+		if slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return namesVariable(w.Value, name) }) &&
+			!slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return w.Value == "-z" || w.Value == "-n" }) {
+			return false
+		}
+	}
+	return run.Err == nil
 }
 
 // onlySpeaks says whether the commands of a RUN that name a variable write it somewhere, and no more.
@@ -313,6 +359,9 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 	how := say("whose name says that ", change, " with each ", why.as)
 	if len(names) > 1 {
 		how = say("whose names say that ", change, " with each ", why.as)
+	}
+	if why.use {
+		how = say("the version that the project is built as")
 	}
 	if why.origin != "" {
 		how = say("to which ", code(why.origin), " gives another value with each build")

@@ -2,6 +2,7 @@ package shelleffects
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ var silent = map[string]bool{
 	"readonly": true, "declare": true, "typeset": true, "cd": true, "pushd": true, "popd": true, "seq": true, "arch": true, "nproc": true,
 	"getent": true, "useradd": true, "groupadd": true, "adduser": true, "addgroup": true, "usermod": true, "groupmod": true,
 	"userdel": true, "groupdel": true, "deluser": true, "delgroup": true, "passwd": true, "chpasswd": true,
-	"locale-gen": true, "localedef": true, "ldconfig": true, "update-ca-certificates": true, "update-locale": true,
+	"fc-cache": true, "locale-gen": true, "localedef": true, "ldconfig": true, "update-ca-certificates": true, "update-locale": true,
 	"apt-key": true, "apt-mark": true, "apt-cache": true, "apt-config": true, "add-apt-repository": true, "dpkg-reconfigure": true, "lsb_release": true,
 	"debconf-set-selections": true, "dpkg-query": true, "dpkg-architecture": true, "rpm-ostree": true, "update-alternatives": true,
 	"yes": true, "basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
@@ -27,7 +28,7 @@ var onPaths = map[string]string{
 	"ls": "", "cat": "", "head": "nc", "tail": "nc", "wc": "", "stat": "c", "du": "", "df": "",
 	"sed": "", "grep": "", "egrep": "", "fgrep": "", "awk": "", "gawk": "", "sort": "kt", "uniq": "", "cut": "dfbc", "tee": "", "diff": "",
 	"tar": "fCXT", "unzip": "dxP", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
-	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "dpkg": "", "rpm": "", "file": "",
+	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "jq": "Lf", "dpkg": "", "rpm": "", "file": "",
 	".": "", "source": "", "rm": "", "unlink": "", "shred": "",
 }
 
@@ -55,6 +56,9 @@ func (c *call) harmless() kind {
 	}
 	letters, ok := onPaths[c.name]
 	if !ok {
+		return unknown
+	}
+	if c.name == "jq" && slices.ContainsFunc(c.args, func(a arg) bool { return asksBeyond.MatchString(a.text) }) {
 		return unknown
 	}
 	if c.name == "rm" {
@@ -153,6 +157,9 @@ var valueOptions = map[string][]string{
 	"chown": {"from"}, "mktemp": {"tmpdir"},
 }
 
+// asksBeyond is a program of jq that reads modules or the environment.
+var asksBeyond = regexp.MustCompile(`\b(env|ENV|import|include)\b`)
+
 // deleteLines is sed's command d behind an address.
 var deleteLines = regexp.MustCompile(`^(\d+|\$|/[^/]*/)(,(\d+|\$|/[^/]*/))?I?d$`)
 
@@ -169,6 +176,8 @@ func (c *call) firstIsNoPath(p parsed) bool {
 		return !p.has("e", "f", "regexp", "file")
 	case "awk", "gawk":
 		return p.words[0].known && !p.has("f", "file") && !strings.Contains(first, "getline") && !strings.Contains(first, ">")
+	case "jq":
+		return p.words[0].known && !p.has("f", "from-file", "args", "jsonargs", "arg", "argjson", "slurpfile", "rawfile")
 	case "sed":
 		// The commands s and d read and write nothing else; r, w and e would.
 		return p.words[0].known && !p.has("e", "f", "expression", "file") && !strings.ContainsAny(first, "\n;{") &&

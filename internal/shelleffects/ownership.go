@@ -12,6 +12,7 @@ type Ownership struct {
 	Spec      string // the owner, group or mode; as far as known where SpecKnown is false
 	SpecKnown bool
 	Recursive bool
+	From      string // the owner that a file must have to be given another one, as written; "" for any
 	// Paths are what it names, absolute; the directory above a wildcard. Plain says that there is one and
 	// that it stands there literally, without a wildcard, and no option but the recursive one is given.
 	Paths []string
@@ -35,6 +36,11 @@ func (e *Effects) ownership(c *call) {
 	}
 	if strings.HasPrefix(o.Spec, "-") {
 		return
+	}
+	for _, option := range p.options {
+		if option.name == "from" {
+			o.From = option.value.text
+		}
 	}
 	for _, w := range p.words[1:] {
 		if abs, ok := c.touched(w); ok {
