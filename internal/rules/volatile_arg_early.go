@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	Title:    "A build argument that changes with each build stands above steps that do not use it",
 	Severity: config.SeverityWarning,
 	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
-		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs, or that stands in for the version which setuptools-scm would ask git for.",
+		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs or an `ENV` of the same name hands on, or that stands in for the version which setuptools-scm would ask git for.",
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
@@ -45,6 +45,9 @@ var cacheBuster = regexp.MustCompile(`(?i)(bust|invalidate|no_?cache|force|refre
 
 // plainDefault is a default that stands for "not given": what is given then changes.
 var plainDefault = regexp.MustCompile(`(?i)^["']?(|unknown|unspecified|undefined|unset|none|null|n/?a|dev|devel|development|local|snapshot|dirty|head|latest|manual|0+|0\.0\.0\S*|(0000|0001|1970)-01-01\S*)["']?$`)
+
+// tagDefault is a default that is a tag or a branch of something to fetch, rather than the project's version.
+var tagDefault = regexp.MustCompile(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
 
 // carried is one volatile ARG with what is made of it.
 type carried struct {
@@ -214,6 +217,8 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	switch {
 	case value == nil && releaseName.MatchString(name) && (use.needed || use.labelled):
 		return known{as: "release"} // without a value what uses it would make no sense
+	case releaseName.MatchString(name) && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
+		return known{as: "release"}
 	case value == nil && use.pretends:
 		return known{as: "release", use: true}
 	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):
@@ -227,6 +232,7 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 type use struct {
 	anywhere bool // an instruction names it
 	labelled bool // a LABEL is made of it
+	kept     bool // an ENV of the same name hands it on to the container
 	named    bool // a RUN names it
 	needed   bool // a RUN does more than ask whether it has a value
 	speaks   bool // the RUNs that name it do no more than write it somewhere
@@ -242,6 +248,9 @@ func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
 		}
 		u.anywhere = true
 		u.labelled = u.labelled || in.Keyword == "LABEL" && expands(text, name)
+		if env, ok := in.Command.(*instructions.EnvCommand); ok {
+			u.kept = u.kept || slices.ContainsFunc(env.Env, func(pair instructions.KeyValuePair) bool { return pair.Key == name && expands(pair.Value, name) })
+		}
 		for _, version := range pretendVersion.FindAllString(text, -1) {
 			u.pretends = u.pretends || expands(version, name)
 		}
