@@ -43,6 +43,7 @@ const (
 	IndexUsed        Reason = "a step between may use the index or change its sources"
 	InstallWithout   Reason = "another step installs from the same index"
 	OtherSettings    Reason = "the two steps run under different settings"
+	InOtherStage     Reason = "the steps are in another stage"
 	StepsBetween     Reason = "other steps stand between the two"
 	CleanupDoesMore  Reason = "the step does more than clean up"
 	InOnBuild        Reason = "it runs in other builds, by ONBUILD"

@@ -22,7 +22,7 @@ var _ = register(&Rule{
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
-		"Nothing is offered where an `ENV` sets other variables too.",
+		"Nothing is offered where an `ENV` sets other variables too, nor where the steps are in a stage built on the one that declares it.",
 	Not: "An `ARG` that no build gives a value: it changes nothing. Steps other than `RUN`: `COPY` and `WORKDIR` do not see the environment unless a variable is written in them. " +
 		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), or since nothing uses them. " +
 		"Where `LABEL` stands does not matter: it is no step.",
@@ -55,6 +55,7 @@ type carried struct {
 	steps  []*dockerfile.Instruction
 	until  int                       // in the stage: the first step that uses one of them; the number of steps where none does
 	hit    []*dockerfile.Instruction // RUNs that run again for nothing
+	heir   *dockerfile.Stage         // the first stage built on this one that has such RUNs; nil for none
 	known  known
 	reason Reason // why it cannot move
 }
@@ -77,7 +78,7 @@ func checkVolatileArgs(p *Pass) {
 			same := []*carried{all[0]}
 			var others []*carried
 			for _, c := range all[1:] {
-				if c.until == all[0].until {
+				if c.until == all[0].until && c.heir == all[0].heir {
 					same = append(same, c)
 				} else {
 					others = append(others, c)
@@ -107,27 +108,50 @@ func (p *Pass) carries(stage *dockerfile.Stage, i int, in *dockerfile.Instructio
 	if len(c.names) < len(arg.Args) {
 		c.reason = OtherVariables
 	}
-	c.until = len(stage.Instructions)
-	for j := i + 1; j < len(stage.Instructions); j++ {
-		next := stage.Instructions[j]
-		switch {
-		case next.Trigger != nil || next.Keyword == "CMD" || next.Keyword == "ENTRYPOINT" || next.Keyword == "HEALTHCHECK":
-			continue // they run later, with what the image's configuration has
-		case c.join(p, next):
-			continue
-		case p.usesVariable(stage, j, c.names):
-			c.until = j
-		case next.Run() != nil && p.costs(next):
-			c.hit = append(c.hit, next)
-		}
-		if c.until == j {
-			break
-		}
+	c.until = c.passes(p, stage, i+1)
+	used := map[*dockerfile.Stage]bool{stage: c.until < len(stage.Instructions)}
+	own := len(c.hit)
+	for _, heir := range p.heirs(stage) {
+		// Short of a use, the variables go on from stage to stage.
+		used[heir] = used[heir.Parent] || c.passes(p, heir, 0) < len(heir.Instructions)
 	}
 	if len(c.hit) == 0 {
 		return nil
 	}
+	if len(c.hit) > own {
+		c.heir, c.reason = c.hit[own].Stage, InOtherStage
+	}
 	return c
+}
+
+// passes follows the variables through a stage, from an instruction on: where the first step that uses
+// them stands, the number of instructions where none does.
+func (c *carried) passes(p *Pass, stage *dockerfile.Stage, from int) int {
+	for j := from; j < len(stage.Instructions); j++ {
+		next := stage.Instructions[j]
+		switch {
+		case next.Trigger != nil || next.Keyword == "CMD" || next.Keyword == "ENTRYPOINT" || next.Keyword == "HEALTHCHECK":
+			// They run later, with what the image's configuration has.
+		case c.join(p, next):
+		case p.usesVariable(stage, j, c.names):
+			return j
+		case next.Run() != nil && p.costs(next):
+			c.hit = append(c.hit, next)
+		}
+	}
+	return len(stage.Instructions)
+}
+
+// heirs are the stages that are built on a stage: they have its build arguments too.
+// Source: Docker's documentation, "Build variables", Scoping.
+func (p *Pass) heirs(stage *dockerfile.Stage) []*dockerfile.Stage {
+	var out []*dockerfile.Stage
+	for _, s := range p.File.Stages {
+		if p.needed[s] && s.Parent != nil && (s.Parent == stage || slices.Contains(out, s.Parent)) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // join takes an ENV, ARG or LABEL that is made of the variables along.
@@ -241,7 +265,11 @@ type use struct {
 
 func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
 	var u use
-	for _, in := range stage.Instructions[at+1:] {
+	below := slices.Clone(stage.Instructions[at+1:])
+	for _, heir := range p.heirs(stage) {
+		below = append(below, heir.Instructions...)
+	}
+	for _, in := range below {
 		text := p.textOf(in.Span)
 		if !namesVariable(text, name) {
 			continue
@@ -376,9 +404,12 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 		how = say("to which ", code(why.origin), " gives another value with each build")
 	}
 	f.Why = say(they, " part of the environment of every RUN below, and ", list(names), ", ", how, ", ", stand, " above ", p.linesOf(hit), ".")
-	if first.until < len(stage.Instructions) {
+	switch {
+	case first.heir != nil:
+		f.Advice = say("Stages built on this one have ", them, " too: declare ", them, " in the stage of line ", p.line(first.heir.From), ", below the steps that do not use ", them, ".")
+	case first.until < len(stage.Instructions):
 		f.Advice = say("Move ", them, " down to just above line ", p.line(stage.Instructions[first.until]), ", the first that may use ", them, ".")
-	} else {
+	default:
 		f.Advice = say("Move ", them, " below the last step: no step uses ", them, ".")
 	}
 	f.Done = say(list(names), " now ", stand, " below the steps that do not use ", them, ".")
