@@ -1,0 +1,137 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
+)
+
+// volatileName are names of what is another value with each build, whoever passes it.
+var volatileName = regexp.MustCompile(`(?i)^(\w+_)?((GIT|VCS|SCM|SOURCE|BUILD|CI|HEAD)_?(COMMIT|SHA|SHA1|HASH|REV|REVISION)(_?(SHA|HASH|ID|SHORT|DATE|TIME))?|COMMIT_?(SHA|HASH|ID|REF|DATE|TIME|TIMESTAMP)|GIT_?(REF|DESCRIBE|DIRTY)|VCS_?REF|BUILD_?(DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|REF)|CREATED_?AT|REVISION|COMMIT)$`)
+
+// releaseName are names of the project's own version, which is another one with each release. What has a
+// real default, and the versions of other things (PYTHON_VERSION), is set once and stays.
+var releaseName = regexp.MustCompile(`(?i)^((APP|APPLICATION|PROJECT|PACKAGE|PKG|IMAGE|BUILD|RELEASE|SERVICE)_?(VERSION|TAG)|VERSION(_?TAG)?|RELEASE)$`)
+
+// cacheBuster are names of arguments that are passed to run the steps below them again.
+var cacheBuster = regexp.MustCompile(`(?i)(bust|invalidate|no_?cache|force|refresh|skip_?cache|cache_?(key|date|version))`)
+
+// plainDefault is a default that stands for "not given": what is given then changes.
+var plainDefault = regexp.MustCompile(`(?i)^["']?(|unknown|unspecified|undefined|unset|none|null|n/?a|dev|devel|development|local|snapshot|dirty|head|latest|manual|0+|0\.0\.0\S*|(0000|0001|1970)-01-01\S*)["']?$`)
+
+// tagDefault is a default that is a tag or a branch of something to fetch, rather than the project's version.
+var tagDefault = regexp.MustCompile(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
+
+// known is how it is known that an ARG changes.
+type known struct {
+	as     string // "build": with each build, "release": with each release; "" for neither
+	origin string // the build that passes it; "" where its name and use tell
+	use    bool   // its use tells, whatever its name is
+}
+
+// volatile says whether an ARG is another value with each build or release.
+func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *string) known {
+	if cacheBuster.MatchString(name) || shelleffects.ReadsVariable(name) {
+		return known{}
+	}
+	passed := false
+	use := p.useOf(stage, at, name)
+	for _, b := range append(slices.Clone(p.Builds), p.Facts.Builds...) {
+		if b.Dockerfile != p.File.Source.Path {
+			continue
+		}
+		_, fixed := b.Args[name]
+		passed = passed || fixed
+		if slices.Contains(b.Volatile, name) && slices.Contains(p.File.Needed(b.Target, b.Args), stage) {
+			if !use.anywhere && !volatileName.MatchString(name) && !releaseName.MatchString(name) {
+				return known{} // what nothing uses is passed to run the steps below it again
+			}
+			return known{as: "build", origin: b.Origin}
+		}
+	}
+	if passed || value != nil && !plainDefault.MatchString(*value) {
+		return known{}
+	}
+	switch {
+	case value == nil && releaseName.MatchString(name) && (use.needed || use.labelled):
+		return known{as: "release"} // without a value what uses it would make no sense
+	case releaseName.MatchString(name) && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
+		return known{as: "release"}
+	case value == nil && use.pretends:
+		return known{as: "release", use: true}
+	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):
+		// What is cloned, downloaded or installed by it would be a pin of something else.
+		return known{as: "build"}
+	}
+	return known{}
+}
+
+// use is what the steps of a stage below an ARG do with it.
+type use struct {
+	anywhere bool // an instruction names it
+	labelled bool // a LABEL is made of it
+	kept     bool // an ENV of the same name hands it on to the container
+	named    bool // a RUN names it
+	needed   bool // a RUN does more than ask whether it has a value
+	speaks   bool // the RUNs that name it do no more than write it somewhere
+	pretends bool // it is the version that a build of the project takes in place of git's
+}
+
+func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
+	var u use
+	below := slices.Clone(stage.Instructions[at+1:])
+	for _, heir := range p.heirs(stage) {
+		below = append(below, heir.Instructions...)
+	}
+	for _, in := range below {
+		text := p.textOf(in.Span)
+		if !namesVariable(text, name) {
+			continue
+		}
+		u.anywhere = true
+		u.labelled = u.labelled || in.Keyword == "LABEL" && expands(text, name)
+		if env, ok := in.Command.(*instructions.EnvCommand); ok {
+			u.kept = u.kept || slices.ContainsFunc(env.Env, func(pair instructions.KeyValuePair) bool { return pair.Key == name && expands(pair.Value, name) })
+		}
+		for _, version := range pretendVersion.FindAllString(text, -1) {
+			u.pretends = u.pretends || expands(version, name)
+		}
+		if in.Run() != nil {
+			u.named, u.speaks = true, (!u.named || u.speaks) && onlySpeaks(in.Run(), name)
+			u.needed = u.needed || !onlyAsks(in.Run(), name)
+		}
+	}
+	return u
+}
+
+// pretendVersion is a variable that a build backend takes for the project's version.
+// Source: setuptools-scm's documentation, "Overrides"; pbr's, "Versioning"; PDM-Backend's, "Dynamic version
+// from SCM"; poetry-dynamic-versioning's and uv-dynamic-versioning's README, "Environment variables".
+var pretendVersion = regexp.MustCompile(`\b(SETUPTOOLS_SCM_PRETEND_VERSION(_FOR_\w+)?|PBR_VERSION|PDM_BUILD_SCM_VERSION|POETRY_DYNAMIC_VERSIONING_BYPASS|UV_DYNAMIC_VERSIONING_BYPASS)=\S+`)
+
+// onlyAsks says whether the commands of a RUN that name a variable are tests for its being empty.
+func onlyAsks(run *dockerfile.Run, name string) bool {
+	for _, cmd := range run.Commands {
+		if slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return namesVariable(w.Value, name) }) &&
+			!slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return w.Value == "-z" || w.Value == "-n" }) {
+			return false
+		}
+	}
+	return run.Err == nil
+}
+
+// onlySpeaks says whether the commands of a RUN that name a variable write it somewhere, and no more.
+func onlySpeaks(run *dockerfile.Run, name string) bool {
+	for _, cmd := range run.Commands {
+		for _, w := range cmd.Words {
+			if cmd.Name != "echo" && cmd.Name != "printf" && cmd.Name != "test" && cmd.Name != "[" && namesVariable(w.Value, name) {
+				return false
+			}
+		}
+	}
+	return run.Err == nil
+}
