@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		run := behaviours[strings.TrimPrefix(os.Args[1], asChild)]
 		limits := testLimits
 		if os.Args[1] == asChild+"echo-size" {
-			limits.Memory *= memoryFactor
+			limits = Limits{Memory: memoryFactor * DefaultLimits().Memory, CPU: DefaultLimits().CPU}
 		}
 		if err := Run(context.Background(), limits, os.Stdin, os.Stdout, run); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -291,7 +291,9 @@ func TestLargeRequestFits(t *testing.T) {
 		c := &req.History.Commits[i%200]
 		c.Changes = append(c.Changes, analysis.Change{Old: e, New: e})
 	}
-	got, err := analyzer("echo-size").Analyze(t.Context(), req)
+	a := analyzer("echo-size")
+	a.Timeout = 5 * time.Minute
+	got, err := a.Analyze(t.Context(), req)
 	if err != nil || !cmp.Equal(got.Needs, []string{"100000"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
