@@ -108,14 +108,21 @@ func (c *checkCommand) look(ctx context.Context, s *streams, co *checkout.Checko
 		Report: found, Files: map[string]*source.File{}, Rules: rules.All(),
 		Version: ownVersion(), DocsURL: docsURL, Colour: colour(c.Color, s),
 	}
-	at := buildcontext.NewTree(tree)
+	var paths []string
 	for _, f := range found.Findings {
-		if entry, ok := at.Lookup(f.Path); ok && result.Files[f.Path] == nil {
+		paths = append(paths, f.Path)
+	}
+	for _, s := range found.Suggestions { // of a finding in a Dockerfile it may be in the ignore file
+		paths = append(paths, s.Path)
+	}
+	at := buildcontext.NewTree(tree)
+	for _, file := range paths {
+		if entry, ok := at.Lookup(file); ok && result.Files[file] == nil {
 			data, err := co.Read(ctx, entry)
 			if err != nil {
-				return nil, fmt.Errorf("read %s again: %w", f.Path, err)
+				return nil, fmt.Errorf("read %s again: %w", file, err)
 			}
-			result.Files[f.Path] = source.New(f.Path, data)
+			result.Files[file] = source.New(file, data)
 		}
 	}
 	return result, nil
