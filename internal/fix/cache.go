@@ -40,6 +40,9 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if reason := cacheAt(effects, e.Tool, e.Target); reason != "" {
 		return reason
 	}
+	if e.Tool == "pip" && s.touchesPipSettings(e.Step) {
+		return rules.ConfigurationFile
+	}
 	if e.Tool == "poetry" && !rules.PoetryEnvironmentApart(e.Step, state) {
 		return rules.EnvironmentThere
 	}
@@ -74,6 +77,24 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 		}
 	}
 	return s.cacheNeeded(e.Step.Stage, e.Target)
+}
+
+// touchesPipSettings says whether a command of the step's stage, or of one that it is FROM, up to the step
+// names a pip.conf: it may put the cache elsewhere.
+func (s scene) touchesPipSettings(step *dockerfile.Instruction) bool {
+	for stage := step.Stage; stage != nil; stage = stage.Parent {
+		for _, in := range stage.Instructions {
+			if in.Run() != nil && slices.ContainsFunc(s.effects(in).Touches, func(t shelleffects.Touch) bool {
+				return slices.ContainsFunc(t.Paths, func(p string) bool { return path.Base(p) == "pip.conf" })
+			}) {
+				return true
+			}
+			if in == step {
+				break
+			}
+		}
+	}
+	return false
 }
 
 // addFlag proves a flag that turns a tool's cache off for one command: the tool knows it, the cache
