@@ -425,6 +425,10 @@ func (a *run) buildsOf(file *dockerfile.File) (builds []buildcontext.Build, prob
 				builds = append(builds, b)
 			}
 		}
+		// The stages above the last one are usually parts of it, or made for development and tests.
+		slices.SortStableFunc(builds, func(x, y buildcontext.Build) int {
+			return cmp.Compare(file.Target(y.Target).Index, file.Target(x.Target).Index)
+		})
 	}
 	if len(builds) == 0 {
 		builds = []buildcontext.Build{buildcontext.Guess(a.tree, file)}

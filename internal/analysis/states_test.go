@@ -39,12 +39,7 @@ func TestPlans(t *testing.T) {
 			fmt.Fprintf(&b, "  %s/%d line %s: %s %s\n", s.Stage, s.Index, span(s.Lines), s.State, s.Cause)
 		}
 	}
-	const want = `target test
-  0 base, lines 1-3, from []: cached
-  1 test, lines 4-5, from [0]: rebuilt
-  base/0 line 3: cached 
-  test/0 line 5: rebuilt app.py changed
-target ship
+	const want = `target ship
   0 base, lines 1-3, from []: cached
   1 2, lines 6-7, from [0]: rebuilt
   2 ship, lines 8-12, from [1]: rebuilt
@@ -53,6 +48,11 @@ target ship
   ship/0 line 10: rebuilt the variable V has another value
   ship/1 line 11: rebuilt RUN in line 10 runs again
   ship/2 line 12: rebuilt app.py changed
+target test
+  0 base, lines 1-3, from []: cached
+  1 test, lines 4-5, from [0]: rebuilt
+  base/0 line 3: cached 
+  test/0 line 5: rebuilt app.py changed
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
