@@ -25,6 +25,8 @@ type testCase struct {
 	remove        []string // files taken away
 	args, newArgs map[string]string
 	target        string
+	contexts      map[string]string // named contexts: directories, or docker-image://NAME of images
+	newContexts   map[string]string
 	images        map[string]string // names of base images, and what is behind them
 	newImages     map[string]string
 	served        map[string]string // what is at http://SERVER/NAME, in the Dockerfiles
@@ -50,13 +52,16 @@ func (c testCase) sides(t *testing.T) (before, after Side) {
 	if c.newArgs == nil {
 		c.newArgs = c.args
 	}
-	build := buildcontext.Build{Dockerfile: c.dockerfile, Context: c.context, Kind: buildcontext.Local, Target: c.target, Args: c.args}
+	if c.newContexts == nil {
+		c.newContexts = c.contexts
+	}
+	build := buildcontext.Build{Dockerfile: c.dockerfile, Context: c.context, Kind: buildcontext.Local, Target: c.target, Args: c.args, Contexts: c.contexts}
 	before = Side{Tree: maps.Clone(c.tree), Build: build, Images: c.digests(t, c.images)}
 	if before.Tree == nil {
 		before.Tree = Tree{}
 	}
 	before.Tree[c.dockerfile] = File{Data: c.before}
-	build.Args = c.newArgs
+	build.Args, build.Contexts = c.newArgs, c.newContexts
 	after = Side{Tree: maps.Clone(before.Tree), Build: build, Images: before.Images}
 	if c.newImages != nil {
 		after.Images = c.digests(t, c.newImages)

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,14 +61,23 @@ func (s Side) write() (dir string, b Build, err error) {
 		_ = os.RemoveAll(dir)
 		return "", b, err
 	}
-	return dir, Build{
+	b = Build{
 		Context:    filepath.Join(dir, s.Build.Context),
 		Dockerfile: filepath.Join(dir, filepath.Dir(s.Build.Dockerfile)),
 		File:       filepath.Base(s.Build.Dockerfile),
 		Target:     s.Build.Target,
 		Args:       s.Build.Args,
-		Images:     s.Images,
-	}, nil
+		Images:     maps.Clone(s.Images),
+		Contexts:   map[string]string{},
+	}
+	for name, value := range s.Build.Contexts {
+		if image, found := strings.CutPrefix(value, "docker-image://"); found {
+			b.Images[name] = s.Images[image]
+		} else {
+			b.Contexts[name] = filepath.Join(dir, value)
+		}
+	}
+	return dir, b, nil
 }
 
 // Step is one step of the second build, predicted and observed.

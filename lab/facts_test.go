@@ -22,7 +22,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		baseCases(), dockerfileCases(), copyCases(), linkCases(), wildcardCases(), ignoreCases(),
-		flagCases(), textCases(), contentCases(), variableCases(), userCases(), stageCases(), mountCases(), addCases(),
+		flagCases(), textCases(), contentCases(), variableCases(), userCases(), stageCases(), mountCases(), addCases(), namedContextCases(),
 	} {
 		all = append(all, group...)
 	}
@@ -403,5 +403,32 @@ func contentCases() []testCase {
 		{name: "contents: a command after the copy", before: "FROM base AS a\nCOPY src /src\nRUN true\nFROM base\nCOPY --from=a /src/c /c\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r r mc"},
 		{name: "contents: a WORKDIR more", before: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /w\nFROM base\nCOPY --from=a /out /out\n", after: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /v\nFROM base\nCOPY --from=a /out /out\n", want: "c r c"},
 		{name: "contents: a wildcard of a stage", before: "FROM base AS a\nRUN mkdir /o && echo 1 > /o/x.whl\nCOPY src /src\nFROM base\nCOPY --from=a /o/*.whl /w/\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "c r c"},
+	}
+}
+
+// namedContextCases read from named contexts (docker buildx build --build-context): directories of the
+// repository, which have ignore files of their own, and images, also in a stage's place.
+func namedContextCases() []testCase {
+	type contexts = map[string]string
+	lib := contexts{"lib": "shared/lib"}
+	from := runs("COPY --from=lib . /lib", "RUN true")
+	tree := Tree{"shared/lib/a": text("a"), "shared/lib/b": text("b"), "src/a": text("s")}
+	staged := "FROM base AS lib\nRUN echo 1 > /a\nFROM base\nCOPY --from=lib /a /a\nRUN true\n"
+	return []testCase{
+		{name: "named context: nothing changed", before: from, contexts: lib, tree: tree, want: "c c"},
+		{name: "named context: a file changed", before: from, contexts: lib, tree: tree, edit: Tree{"shared/lib/a": text("x")}, want: "r r"},
+		{name: "named context: a file beside it changed", before: from, contexts: lib, tree: tree, edit: Tree{"src/a": text("x"), "shared/c": text("c")}, want: "c c"},
+		{name: "named context: one file of it, another changed", before: runs("COPY --from=lib a /a"), contexts: lib, tree: tree, edit: Tree{"shared/lib/b": text("x")}, want: "c"},
+		{name: "named context: its own ignore file", before: from, contexts: lib, tree: Tree{"shared/lib/a": text("a"), "shared/lib/b": text("b"), "shared/lib/.dockerignore": text("b\n")}, edit: Tree{"shared/lib/b": text("x")}, want: "c c"},
+		{name: "named context: the main context's ignore file", before: from, contexts: lib, tree: Tree{"shared/lib/a": text("a"), "shared/lib/b": text("b"), ".dockerignore": text("**/b\n")}, edit: Tree{"shared/lib/b": text("x")}, want: "r r"},
+		{name: "named context: another directory of equal files", before: from, contexts: lib, newContexts: contexts{"lib": "other"}, tree: Tree{"shared/lib/a": text("a"), "other/a": text("a")}, want: "c c"},
+		{name: "named context: another directory of other files", before: from, contexts: lib, newContexts: contexts{"lib": "src"}, tree: tree, want: "r r"},
+		{name: "named context: the same file as the main context", before: runs("COPY a /a"), after: runs("COPY --from=lib a /a"), contexts: lib, tree: Tree{"a": text("a"), "shared/lib/a": text("a")}, want: "c"},
+		{name: "named context: mounted, a file changed", before: runs("RUN --mount=from=lib,target=/m true"), contexts: lib, tree: tree, edit: Tree{"shared/lib/a": text("x")}, want: "r"},
+		{name: "named context: mounted, one file, another changed", before: runs("RUN --mount=from=lib,source=a,target=/m true"), contexts: lib, tree: tree, edit: Tree{"shared/lib/b": text("x")}, want: "c"},
+		{name: "named context: a directory in a stage's place", before: staged, contexts: lib, tree: tree, edit: Tree{"shared/lib/b": text("x")}, want: "c c"},
+		{name: "named context: a directory in a stage's place, its file changed", before: staged, contexts: lib, tree: tree, edit: Tree{"shared/lib/a": text("x")}, want: "r r"},
+		{name: "named context: an image in the base image's place", before: runs("RUN true"), contexts: contexts{"base": "docker-image://other"}, want: "c"},
+		{name: "named context: another image in the base image's place", before: runs("RUN true"), newContexts: contexts{"base": "docker-image://other"}, want: "r"},
 	}
 }
