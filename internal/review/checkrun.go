@@ -208,7 +208,7 @@ func (d *decision) annotations(open []*finding, review *NewReview, conclusion st
 		}
 		a := Annotation{
 			Path: f.Path, First: f.Lines.First, Last: f.Lines.Last, Level: "warning",
-			Title:   plain(f.Title),
+			Title:   strings.TrimSuffix(plain(f.Title), "."),
 			Message: strings.Join(strings.Fields(plain(f.Why)+" "+plain(f.Advice)), " "),
 		}
 		if f.config != nil {
@@ -225,7 +225,7 @@ func (d *decision) annotations(open []*finding, review *NewReview, conclusion st
 			a.Level = "failure"
 		}
 		if a.Message == "" {
-			a.Message = a.Title
+			a.Message = plain(f.Title)
 		}
 		all = append(all, a)
 	}

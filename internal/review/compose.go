@@ -39,12 +39,12 @@ func (d *decision) newReview(fresh []*item) *NewReview {
 			p.in, p.lead = folded, false
 		case fits && len(r.Comments) < most:
 			p.in = inline
-			body := d.sealedComment(p, true)
+			body := d.sealedComment(p, at.path, at.path == i.path())
 			if utf8.RuneCountInString(body) > maxBody {
 				p.in = inBody
 				break
 			}
-			r.Comments = append(r.Comments, commentAt(i.first().Path, at, body))
+			r.Comments = append(r.Comments, at.comment(body))
 		}
 		all[n] = p
 	}
@@ -55,38 +55,59 @@ func (d *decision) newReview(fresh []*item) *NewReview {
 	return r
 }
 
-func commentAt(path string, at source.Lines, body string) Comment {
-	c := Comment{Path: path, Line: at.Last, Body: body}
-	if at.First < at.Last {
-		c.Start = at.First
+// anchor is where a comment stands.
+type anchor struct {
+	path  string
+	lines source.Lines
+}
+
+func (a anchor) comment(body string) Comment {
+	c := Comment{Path: a.path, Line: a.lines.Last, Body: body}
+	if a.lines.First < a.lines.Last {
+		c.Start = a.lines.First
 	}
 	return c
 }
 
-// inlineAt says where a comment on an item can stand.
-func (d *decision) inlineAt(i *item) (source.Lines, bool) {
-	first := i.first()
-	diff, changes := d.diffs[first.Path]
-	if !changes || first.NewFile != nil {
-		return source.Lines{}, false
+// inlineAt says where a comment on an item can stand. The edit of another file stands there, since only
+// there it can be committed; without it the words stand at the lines that they are about.
+func (d *decision) inlineAt(i *item) (anchor, bool) {
+	if i.first().NewFile != nil {
+		return anchor{}, false
 	}
-	at := i.lines()
+	at := anchor{i.path(), i.lines()}
 	var fits bool
 	if i.suggestion != nil && d.suggestable(i.suggestion) {
-		fits = diff.Anchor(at)
+		diff, changes := d.diffs[at.path]
+		fits = changes && diff.Anchor(at.lines)
+		if !fits && i.elsewhere() {
+			at, fits = d.wordsAt(i.findings, i.first().Lines)
+		}
 	} else {
 		// Words stand at all lines only where these follow each other; else at the first that the diff shows.
-		if i.suggestion == nil && !contiguous(linesOfAll(i.findings)) {
-			at = first.Lines
+		lines := i.first().Lines
+		if i.suggestion != nil && !i.elsewhere() || i.suggestion == nil && contiguous(linesOfAll(i.findings)) {
+			lines = i.lines()
 		}
-		at, fits = diff.CommentLines(at)
-		for _, f := range i.findings {
-			if !fits {
-				at, fits = diff.CommentLines(f.Lines)
-			}
+		at, fits = d.wordsAt(i.findings, lines)
+	}
+	return at, fits && (d.Allowed == nil || d.Allowed[CommentKey{at.path, at.lines.Last}])
+}
+
+// wordsAt says where words on findings can stand: at lines of the first one's file, else at the first of
+// the findings that the diff shows.
+func (d *decision) wordsAt(findings []*finding, lines source.Lines) (at anchor, fits bool) {
+	try := func(path string, lines source.Lines) {
+		if diff, changes := d.diffs[path]; changes && !fits {
+			at.path = path
+			at.lines, fits = diff.CommentLines(lines)
 		}
 	}
-	return at, fits && (d.Allowed == nil || d.Allowed[CommentKey{first.Path, at.Last}])
+	try(findings[0].Path, lines)
+	for _, f := range findings {
+		try(f.Path, f.Lines)
+	}
+	return at, fits
 }
 
 func contiguous(lines []source.Lines) bool {
@@ -98,21 +119,21 @@ func contiguous(lines []source.Lines) bool {
 	return true
 }
 
-// sealedComment writes a comment with its mark.
-func (d *decision) sealedComment(p placed, suggest bool) string {
+// sealedComment writes a comment that stands on a file, with its mark.
+func (d *decision) sealedComment(p placed, on string, suggest bool) string {
 	suggest = suggest && p.suggestion != nil && d.suggestable(p.suggestion)
 	m := mark{Items: []markItem{d.markItem(p)}}
 	if !suggest {
 		m.Items[0].Anchor = nil
 	}
 	m.shorten()
-	return d.comment(p.item, p.lead, suggest) + "\n\n" + d.Marks.seal(d.Ref, m)
+	return d.comment(p.item, on, p.lead, suggest) + "\n\n" + d.Marks.seal(d.Ref, m)
 }
 
 func (d *decision) markItem(p placed) markItem {
 	first := p.first()
 	m := markItem{
-		Path: first.Path, Problem: first.problem, In: p.in, Lead: p.lead,
+		Path: p.path(), Problem: first.problem, In: p.in, Lead: p.lead,
 		Title: first.Title, Done: first.Done,
 	}
 	m.IDs, m.groups = itemIDs(p.findings)
@@ -120,12 +141,12 @@ func (d *decision) markItem(p placed) markItem {
 	if p.outdated {
 		m.In = inline
 	}
-	if first.Dockerfile != first.Path {
+	if first.Dockerfile != m.Path {
 		m.Dockerfile = first.Dockerfile
 	}
 	if p.suggestion != nil {
 		m.Fix = hashLines(p.suggestion.Replacement)
-		if file := d.files[first.Path]; file != nil {
+		if file := d.files[m.Path]; file != nil {
 			m.Anchor = hashLines(linesOf(file, p.suggestion.Lines))
 		}
 	}
@@ -167,11 +188,7 @@ func (d *decision) body(all []placed, head string) string {
 	}
 	groups := slices.DeleteFunc([][]block{first, d.sectionBlocks(sections), newFiles, d.foldedBlock(folds)}, func(g []block) bool { return len(g) == 0 })
 	if len(groups) == 0 {
-		if slices.ContainsFunc(all, func(p placed) bool { return p.item != nil }) {
-			groups = [][]block{{{text: "What is left to say stands in the comments on the lines."}}}
-		} else {
-			groups = [][]block{{{text: "Nothing is left to say: this pull request no longer touches what this was about."}}}
-		}
+		groups = [][]block{{{text: nothingInBody(all)}}}
 	}
 	// What matters in words, then the table, then the rest.
 	paths := d.spokenOf(all)
@@ -182,6 +199,20 @@ func (d *decision) body(all []placed, head string) string {
 	}
 	m.shorten()
 	return assemble(blocks, d.Marks.seal(d.Ref, m))
+}
+
+// nothingInBody is the body of a review that has nothing to say itself.
+func nothingInBody(all []placed) string {
+	has := func(what func(placed) bool) bool { return slices.ContainsFunc(all, what) }
+	switch {
+	case has(func(p placed) bool { return p.item != nil }):
+		return "What is left to say stands in the comments on the lines."
+	case has(func(p placed) bool { return p.note.Moved }):
+		return "What stood here is said in a newer review."
+	case has(func(p placed) bool { return p.note.Settled }):
+		return "What stood here is settled."
+	}
+	return "Nothing is left to say: this pull request no longer touches what this was about."
 }
 
 // settledBlocks say what became of what was said before.
@@ -239,8 +270,11 @@ func (d *decision) nextBuild(i markItem) string {
 	if i.Fix != nil {
 		line = i.Fix.find(d.Texts[i.Path])
 	}
-	if line == 0 {
+	switch {
+	case line == 0:
 		return "what changed"
+	case i.Dockerfile != "":
+		return "the step that brought it and those below it" // the ignore file: a Dockerfile is its own
 	}
 	if d.stepsBefore(i.Path, line) {
 		return fmt.Sprintf("the steps from line %d on", line)
@@ -262,10 +296,11 @@ func byFile(items []placed) [][]placed {
 	return files
 }
 
+// suggestionsOf are the edits of the file that items are in.
 func suggestionsOf(items []placed) []*analysis.Suggestion {
 	var all []*analysis.Suggestion
 	for _, p := range items {
-		if p.suggestion != nil {
+		if p.suggestion != nil && !p.elsewhere() {
 			all = append(all, p.suggestion)
 		}
 	}
@@ -278,65 +313,35 @@ func (d *decision) sectionBlocks(items []placed) []block {
 	for _, file := range byFile(items) {
 		for _, p := range file {
 			blocks = append(blocks, block{text: d.section(p.item)})
-			if s := d.elsewhere(p.item); s != nil {
-				blocks = append(blocks, d.elsewhereBlock(p.item, s))
+			if p.elsewhere() {
+				blocks = append(blocks, d.editBlock(p.first().Dockerfile, "The edit of "+htmlCode(p.path()), p.item, p.suggestion))
 			}
 		}
 		suggestions := suggestionsOf(file)
 		if len(suggestions) == 0 {
 			continue
 		}
-		path := file[0].first().Path
-		folds, edit := d.edit(path, suggestions)
-		if !folds {
-			blocks = append(blocks, block{text: edit})
-			continue
-		}
-		b := block{text: fold("The edit", edit+"\n\n"+d.checkedAll(suggestions))}
-		if command := fixCommand(path); command != "" {
-			b.short = "Run " + command + " for the edit."
-		}
-		blocks = append(blocks, b)
+		blocks = append(blocks, d.editBlock(file[0].first().Path, "The edit", file[0].item, suggestions...))
 	}
 	return blocks
 }
 
-// elsewhere is the proven edit of another file than the one that an item is about, the ignore file; nil
-// where there is none. It stands in the body, since the comment stands at the lines of the item.
-func (d *decision) elsewhere(i *item) *analysis.Suggestion {
-	f := i.first()
-	if i.suggestion != nil || f.problem || f.config != nil || f.Suggestion < 0 || f.Suggestion >= len(d.Head.Suggestions) {
-		return nil
+// editBlock writes edits of one file, folded under a summary; dockerfile is what the command is given, about
+// what they were proven for.
+func (d *decision) editBlock(dockerfile, summary string, about *item, suggestions ...*analysis.Suggestion) block {
+	folds, edit := d.edit(dockerfile, suggestions)
+	if !folds {
+		return block{text: edit}
 	}
-	return &d.Head.Suggestions[f.Suggestion]
-}
-
-func (d *decision) elsewhereBlock(i *item, s *analysis.Suggestion) block {
-	text := ""
-	if diff := d.unified(s.Path, []*analysis.Suggestion{s}); diff != "" {
-		text = fence("diff", diff)
-	}
-	command := fixCommand(i.first().Dockerfile)
-	switch {
-	case text == "" && command == "":
-		return block{}
-	case text == "":
-		return block{text: "Run " + command + " for the edit."}
-	case command != "":
-		text += "\n\nor run " + command
-	}
-	for _, n := range s.Notes {
-		text += "\n\n" + markdown(n)
-	}
-	b := block{text: fold("The edit of "+htmlCode(s.Path), text)}
-	if command != "" {
+	b := block{text: fold(summary, edit+"\n\n"+d.checkedAll(about, suggestions))}
+	if command := fixCommand(dockerfile); command != "" {
 		b.short = "Run " + command + " for the edit."
 	}
 	return b
 }
 
 // checkedAll is checked for the edits of one file together.
-func (d *decision) checkedAll(suggestions []*analysis.Suggestion) string {
+func (d *decision) checkedAll(about *item, suggestions []*analysis.Suggestion) string {
 	together := analysis.Suggestion{Path: suggestions[0].Path, Lines: suggestions[0].Lines}
 	seen := map[string]bool{}
 	for _, s := range suggestions {
@@ -348,7 +353,7 @@ func (d *decision) checkedAll(suggestions []*analysis.Suggestion) string {
 			}
 		}
 	}
-	return d.checked(&together)
+	return d.checked(about, &together)
 }
 
 // newFileBlock writes what a missing file would settle, with its text.
@@ -393,10 +398,14 @@ func (d *decision) foldedBlock(items []placed) []block {
 				continue
 			}
 			parts = append(parts, d.section(p.item))
+			if p.elsewhere() {
+				_, edit := d.edit(p.first().Dockerfile, []*analysis.Suggestion{p.suggestion})
+				parts = append(parts, edit+"\n\n"+d.checked(p.item, p.suggestion))
+			}
 		}
 		if suggestions := suggestionsOf(file); len(suggestions) > 0 {
 			_, edit := d.edit(file[0].first().Path, suggestions)
-			parts = append(parts, edit+"\n\n"+d.checkedAll(suggestions))
+			parts = append(parts, edit+"\n\n"+d.checkedAll(file[0].item, suggestions))
 		}
 	}
 	summary := count(number, "finding") + untouched

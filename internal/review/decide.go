@@ -162,8 +162,16 @@ func (d *decision) plan() Plan {
 		if len(fresh) > 0 && !p.Reviewed {
 			p.Review = d.newReview(fresh)
 		}
-		p.UpdateReviews = d.reviewUpdates(fresh, p.Reviewed)
-		p.UpdateComments, p.DeleteComments = d.settleComments(fresh, p.Review != nil)
+		again := map[*finding]bool{} // what the new review says
+		if p.Review != nil {
+			for _, i := range fresh {
+				for _, f := range i.findings {
+					again[f] = true
+				}
+			}
+		}
+		p.UpdateReviews = d.reviewUpdates(fresh, p.Reviewed, again)
+		p.UpdateComments, p.DeleteComments = d.settleComments(again)
 	}
 	if mode == config.ModeReview || mode == config.ModeCheckOnly {
 		p.Check = d.checkRun(p.Review)
@@ -240,7 +248,19 @@ type item struct {
 
 func (i *item) first() *finding { return i.findings[0] }
 
-// lines are those of the suggestion, or the hull of the findings' lines.
+// path is the file that the suggestion changes, or that of the findings.
+func (i *item) path() string {
+	if i.suggestion != nil {
+		return i.suggestion.Path
+	}
+	return i.first().Path
+}
+
+// elsewhere says that the suggestion changes another file than the one that the findings are in: the ignore
+// file, for what a COPY brings.
+func (i *item) elsewhere() bool { return i.suggestion != nil && i.suggestion.Path != i.first().Path }
+
+// lines are those of the suggestion, or the hull of the findings' lines: of the file path.
 func (i *item) lines() source.Lines {
 	if i.suggestion != nil {
 		return i.suggestion.Lines
@@ -250,6 +270,14 @@ func (i *item) lines() source.Lines {
 		hull = hull.Hull(f.Lines)
 	}
 	return hull
+}
+
+// suggestionOf is the edit that settles a finding; nil where there is none.
+func (d *decision) suggestionOf(f analysis.Finding) *analysis.Suggestion {
+	if f.Suggestion < 0 || f.Suggestion >= len(d.Head.Suggestions) {
+		return nil
+	}
+	return &d.Head.Suggestions[f.Suggestion]
 }
 
 // group makes items of findings. What one suggestion settles is said together, also what was not asked for.
@@ -264,7 +292,7 @@ func (d *decision) group(findings []*finding) []*item {
 			return key{kind: "configuration", path: f.Path}
 		case f.problem:
 			return key{}
-		case f.Suggestion >= 0 && f.Suggestion < len(d.Head.Suggestions) && d.Head.Suggestions[f.Suggestion].Path == f.Path:
+		case d.suggestionOf(f.Finding) != nil:
 			return key{kind: "suggestion", suggestion: f.Suggestion}
 		case f.NewFile != nil:
 			return key{kind: "new file", rule: f.Rule, path: f.NewFile.Path}
@@ -285,7 +313,7 @@ func (d *decision) group(findings []*finding) []*item {
 		}
 		i := &item{findings: []*finding{f}}
 		if k.kind == "suggestion" {
-			i.suggestion = &d.Head.Suggestions[f.Suggestion]
+			i.suggestion = d.suggestionOf(f.Finding)
 			i.findings = slices.DeleteFunc(slices.Clone(d.findings), func(g *finding) bool { return keyOf(g) != k })
 		}
 		items = append(items, i)
@@ -309,7 +337,7 @@ func (d *decision) said() (fully, inFold map[string]bool) {
 		for _, i := range o.mark.Items {
 			for _, id := range i.IDs {
 				switch {
-				case i.Settled:
+				case i.Settled, i.Moved:
 				case i.In == folded:
 					inFold[id] = true
 				default:

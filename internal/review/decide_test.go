@@ -431,6 +431,58 @@ func TestSuggestionsThatStandStayRight(t *testing.T) {
 	}
 }
 
+// The edit of another file than the finding's stands where it can be committed; else the words stand at
+// the lines that they are about, or at least in a file of the diff.
+func TestEditOfAnotherFile(t *testing.T) {
+	const ignore = ".dockerignore"
+	whole := "@@ -1,2 +1,3 @@\n a\n+b\n c"
+	for _, test := range []struct {
+		name, text, patch string // of the ignore file; no patch: it is not in the diff
+		line              int    // of the COPY; the diff shows lines 1 to 5
+		want              string // the comment's place; "" for the body
+		suggests          bool
+	}{
+		{"in the diff", "a\nb\nc\n", whole, 2, ignore + ":3", true},
+		{"in the diff, the COPY is not", "a\nb\nc\n", whole, 9, ignore + ":3", true},
+		{"in another hunk", "x\nb\nc\nd\ne\nf\n", "@@ -1,4 +1,4 @@\n-a\n+x\n b\n c\n d", 2, "Dockerfile:2", false},
+		{"neither is in the diff", "x\nb\nc\nd\ne\nf\n", "@@ -1,4 +1,4 @@\n-a\n+x\n b\n c\n d", 9, "", false},
+		{"not in the diff", "a\nb\nc\n", "", 2, "Dockerfile:2", false},
+		{"line ends that GitHub may not keep", "a\r\nb\r\nc\r\n", "@@ -1,2 +1,3 @@\n a\r\n+b\r\n c\r", 2, "Dockerfile:2", false},
+		{"a row deleted right before the line", "a\nb\nc\n", "@@ -1,4 +1,3 @@\n a\n b\n-x\n c", 2, ignore + ":3", true},
+	} {
+		f := simple("r", "Dockerfile", "x", at(test.line, test.line))
+		f.Suggestion = 0
+		s := situation(f)
+		s.Texts["Dockerfile"] = append(s.Texts["Dockerfile"], "RUN f\nRUN g\nRUN h\nRUN i\n"...)
+		s.Texts[ignore] = []byte(test.text)
+		if test.patch != "" {
+			s.Changed = append(s.Changed, ChangedFile{Path: ignore, Status: "modified", HasPatch: true, Patch: test.patch})
+		}
+		lines := strings.Split(strings.TrimSuffix(test.text, "\n"), "\n")
+		last := lines[len(lines)-1]
+		s.Head.Suggestions = []analysis.Suggestion{{Path: ignore, Lines: at(len(lines), len(lines)), Replacement: last + "\n.git", Findings: []int{0}}}
+		plan := Decide(s)
+		if plan.Review == nil {
+			t.Errorf("%s: no review", test.name)
+			continue
+		}
+		got, text := "", plan.Review.Body
+		for _, c := range plan.Review.Comments {
+			got += fmt.Sprintf("%s:%d", c.Path, c.Line)
+			text += c.Body
+		}
+		if got != test.want || strings.Contains(text, "```suggestion\n"+last+"\n.git\n```") != test.suggests {
+			t.Errorf("%s: at %q\n%s", test.name, got, text)
+		}
+		if crlf := strings.Contains(test.text, "\r"); !test.suggests && (strings.Contains(text, "+.git\n") == crlf || !strings.Contains(text, "hitrate check --fix Dockerfile")) {
+			t.Errorf("%s: the edit is not shown:\n%s", test.name, text)
+		}
+		if strings.HasPrefix(got, ignore) != strings.Contains(text, fmt.Sprintf("([Dockerfile, line %d](", test.line)) && test.want != "" {
+			t.Errorf("%s: the link to the COPY:\n%s", test.name, text)
+		}
+	}
+}
+
 func TestFailOn(t *testing.T) {
 	for _, test := range []struct{ severity, failOn, want string }{
 		{"error", "never", "neutral"},

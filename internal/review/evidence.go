@@ -64,11 +64,12 @@ func (d *decision) countsWith(e *analysis.Evidence, s *analysis.Suggestion, step
 
 // count finds the step that an item is about, and what was counted of it. An item with a suggestion is
 // about what this saves most of; one without about the install that something stands in front of. ok is
-// false where nothing was counted, or the item is not about steps that run again.
+// false where nothing was counted, as with a suggestion for another file, or the item is not about steps
+// that run again.
 func (d *decision) count(i *item) (c counted, ok bool) {
 	first := i.first()
 	plan, known := d.evidenceOf(first.Dockerfile)
-	if !known || first.Path != first.Dockerfile || first.NewFile != nil || first.problem {
+	if !known || first.Path != first.Dockerfile || first.NewFile != nil || first.problem || i.elsewhere() {
 		return counted{}, false
 	}
 	var with []analysis.Count

@@ -62,6 +62,8 @@ type markItem struct {
 	// it went by the suggestion's text.
 	Settled  bool `json:"settled,omitempty"`
 	Accepted bool `json:"accepted,omitempty"`
+	// Moved: it stood in a folded list, and a newer review says it.
+	Moved bool `json:"moved,omitempty"`
 	// Counted: numbers were said with it, which are worth bringing up to date.
 	Counted bool `json:"counted,omitempty"`
 
@@ -221,7 +223,7 @@ func (m *mark) shorten() {
 		k := key{i.Path, i.Dockerfile, i.In, i.Problem}
 		at, ok := index[k]
 		switch {
-		case i.Settled, !ok && len(index) == maxMarkFiles:
+		case i.Settled, i.Moved, !ok && len(index) == maxMarkFiles:
 			continue
 		case !ok:
 			at = len(kept)

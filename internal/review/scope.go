@@ -51,6 +51,9 @@ func (d *decision) collect() {
 		}
 		f.id, f.group = findingID(f.Finding), groupID(f.Rule, f.Path)
 		_, changes := d.changed[f.Path]
+		if s := d.suggestionOf(f.Finding); s != nil && !changes {
+			_, changes = d.changed[s.Path]
+		}
 		weight, was := weights[f.id]
 		switch {
 		case d.touches(f.Finding), changes && d.Config.Review.Scope == config.ScopeFile:
@@ -107,8 +110,8 @@ func (d *decision) baseline() ([]analysis.Finding, bool) {
 	return found, true
 }
 
-// touches says whether the pull request changed one of a finding's lines. Lines of other files that
-// it names do not count: who edits the install did not write the requirements.
+// touches says whether the pull request changed one of a finding's lines, or those of another file that its
+// edit changes. Other lines of other files do not count: who edits the install did not write the requirements.
 func (d *decision) touches(f analysis.Finding) bool {
 	diff := d.diffs[f.Path]
 	if diff.Touches(f.Lines) {
@@ -119,7 +122,8 @@ func (d *decision) touches(f analysis.Finding) bool {
 			return true
 		}
 	}
-	return false
+	s := d.suggestionOf(f)
+	return s != nil && s.Path != f.Path && d.diffs[s.Path].Touches(s.Lines)
 }
 
 // collectProblems makes findings of the files that the pull request brings and that cannot be read.

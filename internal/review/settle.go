@@ -9,11 +9,11 @@ import (
 )
 
 // reviewUpdates are the new bodies of our reviews, so that each stays current. extra is what came up
-// for a head that is reviewed already; it joins the body of that review.
-func (d *decision) reviewUpdates(extra []*item, reviewed bool) []BodyUpdate {
+// for a head that is reviewed already; it joins the body of that review. again is said in a new one.
+func (d *decision) reviewUpdates(extra []*item, reviewed bool, again map[*finding]bool) []BodyUpdate {
 	var updates []BodyUpdate
 	for n, r := range d.reviews {
-		all, known := d.replace(r)
+		all, known := d.replace(n, again)
 		if !known {
 			continue
 		}
@@ -42,11 +42,26 @@ func sameText(a, b string) bool {
 	return clean(a) == clean(b)
 }
 
-// replace says where the items of one of our reviews stand now. known is false where a file that it
-// speaks of could not be looked at: then the review stays as it is.
-func (d *decision) replace(r ours) (all []placed, known bool) {
-	for _, note := range r.mark.Items {
-		if note.Settled {
+// saidLater are the identities that our reviews behind one say outside of their folded lists.
+func (d *decision) saidLater(n int) map[string]bool {
+	later := map[string]bool{}
+	for _, r := range d.reviews[n+1:] {
+		for _, i := range r.mark.Items {
+			for _, id := range i.IDs {
+				later[id] = later[id] || i.In != folded && !i.Settled && !i.Moved
+			}
+		}
+	}
+	return later
+}
+
+// replace says where the items of our n-th review stand now. What was in a folded list is dropped where a
+// later review says it, or a new one will. known is false where a file that it speaks of could not be
+// looked at: then the review stays as it is.
+func (d *decision) replace(n int, again map[*finding]bool) (all []placed, known bool) {
+	later := d.saidLater(n)
+	for _, note := range d.reviews[n].mark.Items {
+		if note.Settled || note.Moved {
 			all = append(all, placed{note: note})
 			continue
 		}
@@ -62,6 +77,14 @@ func (d *decision) replace(r ours) (all []placed, known bool) {
 		}
 		if d.withdrawn(open) {
 			continue
+		}
+		if note.In == folded {
+			open = slices.DeleteFunc(open, func(f *finding) bool { return again[f] || later[f.id] || later[f.group] })
+			if len(open) == 0 {
+				note.Moved = true
+				all = append(all, placed{note: note})
+				continue
+			}
 		}
 		for _, i := range d.group(open) {
 			p := placed{item: i, in: note.In, lead: note.Lead}
@@ -113,16 +136,8 @@ func (d *decision) commentOf(note markItem) (Posted, bool) {
 }
 
 // settleComments says what becomes of our comments: those whose findings are gone are deleted, or
-// say so where somebody answered; the others show the edit that fits now.
-func (d *decision) settleComments(fresh []*item, posting bool) (updates []BodyUpdate, deletes []int64) {
-	again := map[*finding]bool{}
-	if posting {
-		for _, i := range fresh {
-			for _, f := range i.findings {
-				again[f] = true
-			}
-		}
-	}
+// say so where somebody answered; the others show the edit that fits now. again is said in a new review.
+func (d *decision) settleComments(again map[*finding]bool) (updates []BodyUpdate, deletes []int64) {
 	for _, c := range d.comments {
 		note := c.mark.Items[0]
 		open, known := d.openOf(note)
@@ -165,12 +180,12 @@ func (d *decision) currentComment(c ours, open []*finding) (body string, ok bool
 	p := placed{item: i, in: inline, lead: note.Lead}
 	suggest := false
 	if i.suggestion != nil {
-		file := d.files[i.first().Path]
+		file := d.files[i.suggestion.Path]
 		// The comment may have moved, but it still replaces the lines that it was made for.
-		suggest = file != nil && note.Anchor != nil && i.suggestion.Lines.Last == c.Line &&
+		suggest = file != nil && note.Anchor != nil && i.suggestion.Path == c.Path && i.suggestion.Lines.Last == c.Line &&
 			*note.Anchor == deref(hashLines(linesOf(file, i.suggestion.Lines)))
 	}
-	body = d.sealedComment(p, suggest)
+	body = d.sealedComment(p, c.Path, suggest)
 	return body, !sameText(body, c.Body) && utf8.RuneCountInString(body) <= maxBody
 }
 

@@ -182,7 +182,7 @@ func (d *decision) section(i *item) string {
 		all := linesOfAll(p.findings)
 		lines := all[0].Hull(all[len(all)-1])
 		name := linesList(all)
-		if n == 0 && i.suggestion != nil {
+		if n == 0 && i.suggestion != nil && !i.elsewhere() {
 			lines, name = i.suggestion.Lines, linesName(i.suggestion.Lines)
 		}
 		numbers := ""
@@ -208,8 +208,8 @@ func (d *decision) opening(i *item) string {
 	return sentences(bold(p.title), p.why, d.numbers(i, "the suggestion"))
 }
 
-// comment writes an item for its lines. lead: its cause stands in the body.
-func (d *decision) comment(i *item, lead, suggest bool) string {
+// comment writes an item for lines of the file on. lead: its cause stands in the body.
+func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 	if i.first().config != nil {
 		return d.configComment(i)
 	}
@@ -237,13 +237,32 @@ func (d *decision) comment(i *item, lead, suggest bool) string {
 	if lead {
 		why = ""
 	}
-	head := sentences(bold(markdown(here(first))), why, markdown(first.Advice))
-	tail := sentences(d.alsoSettles(i), d.checked(i.suggestion), d.pages(i.findings))
+	opening := bold(markdown(here(first)))
+	if on != first.Path {
+		// "Here" is not these lines: what it is about is linked.
+		opening = bold(strings.TrimSuffix(markdown(first.Title), ".")) + " (" + d.places(i.findings) + ")."
+	}
+	head := sentences(opening, why, markdown(first.Advice))
+	tail := sentences(d.alsoSettles(i), d.checked(i, i.suggestion), d.pages(i.findings))
 	if suggest {
 		return head + "\n" + fence("suggestion", i.suggestion.Replacement) + "\n" + tail
 	}
-	_, edit := d.edit(first.Path, []*analysis.Suggestion{i.suggestion})
+	_, edit := d.edit(first.Dockerfile, []*analysis.Suggestion{i.suggestion})
 	return head + "\n\n" + edit + "\n\n" + tail
+}
+
+// places links the lines of findings.
+func (d *decision) places(findings []*finding) string {
+	const most = 5
+	var links []string
+	for n, f := range findings {
+		if n == most {
+			links = append(links, fmt.Sprintf("and %d more", len(findings)-n))
+			break
+		}
+		links = append(links, d.place(f.Path, f.Lines, linesName(f.Lines)))
+	}
+	return strings.Join(links, "; ")
 }
 
 func trailing(s string) string {
@@ -270,23 +289,40 @@ func (d *decision) alsoSettles(i *item) string {
 	return "It settles as well: " + strings.Join(rest, " ")
 }
 
-// checked writes a suggestion's notes and what was proven of it.
-func (d *decision) checked(s *analysis.Suggestion) string {
+// checked writes a suggestion's notes and what was proven of it; about is what it was proven for.
+func (d *decision) checked(about *item, s *analysis.Suggestion) string {
 	var notes []string
 	for _, n := range s.Notes {
 		notes = append(notes, markdown(n))
 	}
-	return sentences(strings.Join(notes, " "),
+	said := strings.Join(notes, " ")
+	if first := about.first(); s.Path != first.Dockerfile {
+		// The ignore file: package fix has compared what it lets into the build context.
+		if first.Path != first.Dockerfile {
+			return said
+		}
+		runs := d.runsOnce(first.Path, first.Lines.First)
+		switch {
+		case len(about.findings) > 1:
+			runs = "the steps from those lines on"
+		case runs != everything:
+			runs = "the steps from " + linesName(first.Lines) + " of " + pathName(first.Path) + " on"
+		}
+		return sentences(said, "Checked: no file of the repository is left out by it.", "The first build after it runs "+runs+" once.")
+	}
+	return sentences(said,
 		"Checked: compiles with BuildKit, same image configuration, otherwise the same steps.",
 		"The first build after it runs "+d.runsOnce(s.Path, s.Lines.First)+" once.")
 }
+
+const everything = "everything"
 
 // runsOnce says which steps a change from a line on runs again.
 func (d *decision) runsOnce(path string, line int) string {
 	if d.stepsBefore(path, line) {
 		return fmt.Sprintf("the steps from line %d on", line)
 	}
-	return "everything"
+	return everything
 }
 
 // stepsBefore says whether any step stands above a line, or that is not known.
@@ -322,10 +358,10 @@ func (d *decision) suggestable(s *analysis.Suggestion) bool {
 }
 
 // edit writes the edits of one file that are not offered in a comment: a unified diff, where it can
-// be shown, and the command. folds says whether it is long enough to be folded.
-func (d *decision) edit(path string, suggestions []*analysis.Suggestion) (folds bool, text string) {
-	command := fixCommand(path)
-	diff := d.unified(path, suggestions)
+// be shown, and the command for the Dockerfile. folds says whether it is long enough to be folded.
+func (d *decision) edit(dockerfile string, suggestions []*analysis.Suggestion) (folds bool, text string) {
+	command := fixCommand(dockerfile)
+	diff := d.unified(suggestions[0].Path, suggestions)
 	switch {
 	case diff != "" && command != "":
 		return true, fence("diff", diff) + "\n\nor run " + command
