@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -290,7 +291,9 @@ func replayMoments(t *testing.T, h *History, moments []*Moment, names map[string
 				ran[fmt.Sprintf("%s: %s (%s)", what, s.Instruction, s.Cause)] = s.Observed == buildcache.Rebuilt
 			}
 		}
-		if last != nil && last.Commit == m.Before && last.Dockerfile == m.Dockerfile {
+		// Of several builds the analysis takes the one in the base that is most alike, which need not be
+		// the one that was built here.
+		if last != nil && last.Commit == m.Before && last.Dockerfile == m.Dockerfile && maps.Equal(last.Build.Args, m.Build.Args) {
 			all.twoTrees += compareWithAnalysis(t, m, plan, keys, keysAt[last])
 			if binary := os.Getenv("HITRATE_BINARY"); binary != "" && n%10 == 1 {
 				all.binary += compareWithProgram(t, binary, h, m)
