@@ -235,7 +235,7 @@ func isFile(p string) bool {
 	name := gopath.Base(p)
 	extension := strings.TrimPrefix(gopath.Ext(name), ".")
 	switch name {
-	case ".venv", ".local", ".cache", ".cargo", ".npm", ".nvm", ".m2", ".next", ".config", ".pyenv", ".poetry", ".rustup":
+	case ".venv", ".local", ".local-browsers", ".cache", ".cargo", ".npm", ".nvm", ".m2", ".next", ".config", ".pyenv", ".poetry", ".rustup":
 		return false
 	case "Makefile", "Gemfile", "Pipfile", "LICENSE", "Procfile":
 		return true
