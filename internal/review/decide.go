@@ -141,6 +141,7 @@ func decide(s Situation) *decision {
 	}
 	d.readPosted()
 	d.collect()
+	d.countEveryCommit()
 	return d
 }
 
@@ -242,7 +243,7 @@ func saidPaths(ref Ref, marks Marks, login string, reviews []Posted) []string {
 // item is one thing to say: the findings of one suggestion, those of one rule in one requirements
 // file, those of one missing file, the problems of one configuration file, or a single finding.
 type item struct {
-	findings   []*finding // the most costly first
+	findings   []*finding // the one that leads first, see leadFirst; without a suggestion by line
 	suggestion *analysis.Suggestion
 }
 
@@ -315,6 +316,7 @@ func (d *decision) group(findings []*finding) []*item {
 		if k.kind == "suggestion" {
 			i.suggestion = d.suggestionOf(f.Finding)
 			i.findings = slices.DeleteFunc(slices.Clone(d.findings), func(g *finding) bool { return keyOf(g) != k })
+			slices.SortStableFunc(i.findings, leadFirst)
 		}
 		items = append(items, i)
 		if k != (key{}) {

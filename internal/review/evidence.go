@@ -8,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -126,6 +127,47 @@ func (d *decision) count(i *item) (c counted, ok bool) {
 	return c, true
 }
 
+// countEveryCommit puts the number that was counted in place of "every commit", where that was not every one.
+func (d *decision) countEveryCommit() {
+	for _, f := range d.findings {
+		often, ok := d.howOften(f)
+		if !ok {
+			continue
+		}
+		for _, text := range []*rules.Text{&f.Title, &f.Here} {
+			if len(*text) > 0 && strings.HasPrefix((*text)[0].Words, rules.EveryCommit) {
+				*text = slices.Clone(*text)
+				(*text)[0].Words = often + " would have re-run " + strings.TrimPrefix((*text)[0].Words, rules.EveryCommit)
+			}
+		}
+	}
+}
+
+// howOften says which part of the commits re-run the installs that a finding is about: "19 of the last 20
+// commits". ok is false where all do, or nothing was counted.
+func (d *decision) howOften(f *finding) (often string, ok bool) {
+	plan, known := d.evidenceOf(f.Dockerfile)
+	if !known || f.Path != f.Dockerfile || f.problem {
+		return "", false
+	}
+	fewest, most := -1, 0
+	for n, step := range plan.Steps {
+		if step.Installs == "" || !isAbout(f, step) {
+			continue
+		}
+		c := plan.History.Steps[n]
+		if fewest < 0 || c.Rerun < fewest {
+			fewest = c.Rerun
+		}
+		most = max(most, c.Rerun+c.Maybe)
+	}
+	if fewest < 0 || fewest == plan.History.Commits {
+		return "", false
+	}
+	number := amount(analysis.Count{Rerun: fewest, Maybe: most - fewest}, plan.History.Commits)
+	return strings.ToUpper(number[:1]) + number[1:] + " of " + commitsOf(plan.History), true
+}
+
 // isAbout says whether a step stands on lines that a finding names.
 func isAbout(f *finding, step analysis.Step) bool {
 	if overlap(f.Lines, step.Lines) {
@@ -159,6 +201,8 @@ func (d *decision) numbers(i *item, edit string) string {
 	e := c.evidence
 	subject := "it"
 	switch {
+	case c.own && strings.Contains(c.step.Installs, " and "):
+		subject = "them"
 	case c.own:
 	case c.step.Installs != "":
 		subject = fmt.Sprintf("%s (%s)", words(c.step.Installs), linesName(c.step.Lines))

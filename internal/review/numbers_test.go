@@ -10,6 +10,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcache"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -147,6 +148,85 @@ func TestNumbers(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// "Every commit" is said where all that were counted re-run the installs of a finding, or none was counted.
+func TestEveryCommit(t *testing.T) {
+	steps := []analysis.Step{
+		{Lines: at(2, 2), Instruction: "COPY . /app"},
+		{Lines: at(3, 4), Instruction: "RUN pip install .", Installs: "the pip install"},
+		{Lines: at(5, 5), Instruction: "RUN npm ci", Installs: "the npm install"},
+		{Lines: at(9, 9), Instruction: "RUN pip install x", Installs: "the pip install"},
+	}
+	const every = "Every commit re-runs the installs."
+	for _, test := range []struct {
+		name     string
+		evidence *analysis.Evidence
+		want     string
+	}{
+		{"no history", nil, every},
+		{"one commit is no history", &analysis.Evidence{Commits: 1, Steps: make([]analysis.Count, 4)}, every},
+		{"all", &analysis.Evidence{Commits: 20, Steps: []analysis.Count{{Rerun: 20}, {Rerun: 20}, {Rerun: 20}, {}}}, every},
+		{"not all", &analysis.Evidence{Commits: 20, Steps: []analysis.Count{{Rerun: 20}, {Rerun: 19}, {Rerun: 19}, {}}}, "19 of the last 20 commits would have re-run the installs."},
+		{"some left out", &analysis.Evidence{Commits: 20, LeftOut: 2, Steps: []analysis.Count{{Rerun: 20}, {Rerun: 19}, {Rerun: 19}, {}}}, "19 of 20 commits would have re-run the installs."},
+		{"one of them more often", &analysis.Evidence{Commits: 20, Steps: []analysis.Count{{}, {Rerun: 17}, {Rerun: 20}, {}}}, "17 to 20 of the last 20 commits would have re-run the installs."},
+		{"maybe", &analysis.Evidence{Commits: 20, Steps: []analysis.Count{{}, {Rerun: 19, Maybe: 1}, {Rerun: 20}, {}}}, "19 to 20 of the last 20 commits would have re-run the installs."},
+		{"none", &analysis.Evidence{Commits: 20, Steps: make([]analysis.Count, 4)}, "None of the last 20 commits would have re-run the installs."},
+	} {
+		f := simple("copy-before-install", "Dockerfile", "pip", at(2, 2))
+		f.Related = []analysis.Place{{Path: "Dockerfile", Lines: at(3, 4)}, {Path: "Dockerfile", Lines: at(5, 5)}}
+		f.Title = rules.Text{{Words: rules.EveryCommit + "the installs."}}
+		s := situation(f)
+		s.Head.Dockerfiles[0].Plans = []analysis.Plan{{Steps: steps, History: test.evidence}}
+		if got := decide(s).findings[0].Title.String(); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+		if s.Head.Findings[0].Title.String() != every {
+			t.Errorf("%s: the report was written over", test.name)
+		}
+	}
+}
+
+// One suggestion for several findings is said in the words of the one that reads best.
+func TestWhoLeads(t *testing.T) {
+	registered := map[string]bool{}
+	for _, r := range rules.All() {
+		registered[r.ID] = true
+	}
+	for _, id := range leads {
+		if !registered[id] {
+			t.Errorf("%s is no rule", id)
+		}
+	}
+	finding := func(rule, severity string, line int) analysis.Finding {
+		f := simple(rule, "Dockerfile", rule, at(line, line))
+		f.Severity, f.Suggestion = severity, 0
+		return f
+	}
+	const all, line = "warning", 2
+	for _, test := range []struct {
+		name     string
+		findings []analysis.Finding
+		want     string
+	}{
+		{"the order of the rules", []analysis.Finding{finding("apt-lists-kept", all, line), finding("apt-update-alone", all, line)}, "apt-update-alone apt-lists-kept"},
+		{"severity comes first", []analysis.Finding{finding("apt-update-alone", "info", line), finding("apt-lists-kept", all, line)}, "apt-lists-kept apt-update-alone"},
+		{"a rule that is not listed", []analysis.Finding{finding("a-new-rule", all, line), finding("pip-cache-kept", all, line)}, "pip-cache-kept a-new-rule"},
+		{"what was not touched comes last", []analysis.Finding{finding("copy-before-install", "error", 5), finding("pip-cache-kept", all, line)}, "pip-cache-kept copy-before-install"},
+	} {
+		s := situation(test.findings...)
+		s.Base.Findings = test.findings
+		s.Head.Suggestions = []analysis.Suggestion{{Path: "Dockerfile", Lines: at(2, 5), Replacement: "RUN better"}}
+		d := decide(s)
+		items := d.group(d.open())
+		var got []string
+		for _, f := range items[0].findings {
+			got = append(got, f.Rule)
+		}
+		if len(items) != 1 || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, want %s", test.name, got, test.want)
+		}
 	}
 }
 

@@ -143,7 +143,9 @@ func applyAll(t *testing.T, host *reviewtest.Host) *reviewtest.Host {
 	if err := host.Accept(host.Suggestions()...); err != nil {
 		t.Fatal(err)
 	}
-	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) { return analysis.Run(ctx, req), nil })
+	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
+		return analysis.Run(ctx, req), nil
+	})
 	if _, err := bot.Review(t.Context(), host, host.Ref()); err != nil {
 		t.Fatal(err)
 	}

@@ -279,8 +279,8 @@ func (d *decision) alsoSettles(i *item) string {
 	}
 	var rest []string
 	for _, f := range i.findings[1:] {
-		if f.Rule != i.first().Rule {
-			rest = append(rest, markdown(here(f)))
+		if text := markdown(here(f)); f.Rule != i.first().Rule && !slices.Contains(rest, text) {
+			rest = append(rest, text)
 		}
 	}
 	if len(rest) == 0 {

@@ -227,7 +227,7 @@ func (p *Pass) reportSystemPackages(lane []step, found []systemInstall) {
 	copyText := code(p.textOf(c.in.Span))
 	every := say("Every change to what ", copyText, " brings re-runs ")
 	if c.root() && p.Context != nil && p.Context.IgnoreFile == "" && p.root() && lane[at].outer == lane[at].in {
-		every = say("Every commit re-runs ")
+		every = say(EveryCommit)
 	}
 	f.Title, f.Here = say(every, what, "."), say(every, here, ".")
 	reads := say(it, " nothing of the source, but ")

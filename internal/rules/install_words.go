@@ -6,6 +6,10 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
+// EveryCommit begins a Title and a Here of which a history knows better: who has counted fewer commits than all
+// says how many in its place.
+const EveryCommit = "Every commit re-runs "
+
 // installName is what people call an install: "pip install", "npm ci".
 func installName(i shelleffects.Install) string {
 	tool := i.Tool
@@ -57,7 +61,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	}
 	every := say("Every change to what ", copyText, " brings re-runs ")
 	if c.root() && g.anchor() == c.in && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
-		every = say("Every commit re-runs ")
+		every = say(EveryCommit)
 	}
 	f.Title = say(every, what, ".")
 	f.Here = say(every, here, ".")
