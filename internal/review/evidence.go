@@ -214,10 +214,24 @@ func (d *decision) numbers(i *item, edit string) string {
 		commits = fmt.Sprintf("the %d among the last %d commits on %s that can be built", e.Commits, e.Commits+e.LeftOut, codeSpan(e.Branch))
 	}
 	sentence := fmt.Sprintf("Of %s, %s would have re-run %s with this Dockerfile", commits, amount(c.now, e.Commits), subject)
+	if line := d.gitAt(i.first().Dockerfile); line > 0 && line <= c.step.Lines.First && c.now.Rerun < e.Commits {
+		sentence += " if " + codeSpan(".git") + " were left out"
+	}
 	if c.with != nil {
 		sentence += fmt.Sprintf("; with %s, %s", edit, amount(*c.with, e.Commits))
 	}
 	return sentence + "."
+}
+
+// gitAt is the line at which .git goes along into a build, 0 where it is not known to: no number counts it,
+// though it changes with each commit.
+func (d *decision) gitAt(dockerfile string) int {
+	for _, f := range d.Head.Findings {
+		if f.Rule == "dockerignore-misses-git" && f.Dockerfile == dockerfile {
+			return f.Lines.First
+		}
+	}
+	return 0
 }
 
 // settledNumbers is what is counted of an install now that a suggestion of ours was accepted, and whether

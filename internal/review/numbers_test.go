@@ -188,6 +188,41 @@ func TestEveryCommit(t *testing.T) {
 	}
 }
 
+// What git does not show is said below the table, since states and numbers hang on it; and .git itself, which
+// no number counts.
+func TestWhatIsNotSeen(t *testing.T) {
+	install := simple("copy-before-install", "Dockerfile", "pip", at(3, 3))
+	install.Weight = 7
+	git := simple("dockerignore-misses-git", "Dockerfile", "ignore file", at(2, 2))
+	s := situation(install, git)
+	plan := analysis.Plan{
+		Steps: []analysis.Step{
+			{Lines: at(2, 2), Instruction: "COPY . /app", State: buildcache.Cached},
+			{Lines: at(3, 3), Instruction: "RUN pip install .", Installs: "the pip install", State: buildcache.Cached},
+		},
+		History: &analysis.Evidence{Branch: "main", Commits: 9, Steps: []analysis.Count{{Rerun: 4}, {Rerun: 4}}},
+		Caveats: []analysis.Caveat{
+			{Text: "git has a pointer of *.bin", Paths: []string{"a", "b", "@c", "d"}, More: 2}, {Text: "one"}, {Text: "two"}, {Text: "three"},
+		},
+	}
+	s.Head.Dockerfiles[0].Plans = []analysis.Plan{plan}
+	summary := Decide(s).Check.Summary
+	for _, want := range []string{
+		"Of the last 9 commits on `main`, 4 would have re-run it with this Dockerfile if `.git` were left out.",
+		"`.git` is not counted: while it goes along, every commit runs line 2 and the steps below it.",
+		"What git does not show: git has a pointer of \\*.bin: `a`, `b`, `@\u200bc`, 3 more; one; two; and 1 more.",
+	} {
+		if !strings.Contains(summary, want) {
+			t.Errorf("the summary lacks %q:\n%s", want, summary)
+		}
+	}
+	s.Head.Findings = s.Head.Findings[:1]
+	s.Head.Dockerfiles[0].Plans[0].Caveats = nil
+	if summary := Decide(s).Check.Summary; strings.Contains(summary, ".git") || strings.Contains(summary, "does not show") {
+		t.Errorf("nothing is hidden:\n%s", summary)
+	}
+}
+
 // One suggestion for several findings is said in the words of the one that reads best.
 func TestWhoLeads(t *testing.T) {
 	registered := map[string]bool{}

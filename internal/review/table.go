@@ -128,7 +128,7 @@ func (d *decision) table(path string, p analysis.Plan) string {
 		}
 		writeRow(&b, row)
 	}
-	foot := d.foot(p, numbers)
+	foot := d.foot(path, p, numbers)
 	if more := len(p.Steps) - maxRows; more > 0 {
 		foot = sentences("And "+count(more, "more step")+".", foot)
 	}
@@ -156,10 +156,10 @@ func (d *decision) countsWithAll(path string, p analysis.Plan) (with []analysis.
 	return p.History.All, fmt.Sprintf("with all %d suggestions", number)
 }
 
-// foot says how was counted.
-func (d *decision) foot(p analysis.Plan, numbers bool) string {
+// foot says how was counted, and what is not seen.
+func (d *decision) foot(path string, p analysis.Plan, numbers bool) string {
 	if !numbers {
-		return ""
+		return caveats(p)
 	}
 	e := p.History
 	foot := "Counted from the files that each commit changed, for a cache that is kept from build to build" + d.cacheKept(p.Build, len(p.Stages))
@@ -173,7 +173,38 @@ func (d *decision) foot(p analysis.Plan, numbers bool) string {
 	case e.LeftOut > 1:
 		foot += fmt.Sprintf(" %d more commits are left out: they lack files that this Dockerfile needs.", e.LeftOut)
 	}
-	return foot
+	if line := d.gitAt(path); line > 0 {
+		foot += fmt.Sprintf(" %s is not counted: while it goes along, every commit runs line %d and the steps below it.", codeSpan(".git"), line)
+	}
+	return sentences(foot, caveats(p))
+}
+
+// caveats say what git does not show about files that steps take.
+func caveats(p analysis.Plan) string {
+	const most, mostPaths = 3, 3
+	var texts []string
+	for n, c := range p.Caveats {
+		if n == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(p.Caveats)-n))
+			break
+		}
+		text := words(c.Text)
+		var paths []string
+		for _, path := range c.Paths[:min(mostPaths, len(c.Paths))] {
+			paths = append(paths, codeSpan(path))
+		}
+		if more := len(c.Paths) - len(paths) + c.More; more > 0 {
+			paths = append(paths, fmt.Sprintf("%d more", more))
+		}
+		if len(paths) > 0 {
+			text += ": " + strings.Join(paths, ", ")
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return "What git does not show: " + strings.Join(texts, "; ") + "."
 }
 
 func writeRow(b *strings.Builder, cells []string) {
