@@ -41,7 +41,7 @@ var layers = map[string]layer{
 	"internal/rules": {pure: true, may: []string{"config", "internal/source", "internal/dockerfile", "internal/requirements",
 		"internal/buildcontext", "internal/workflow", "internal/shelleffects"}, why: "what is worth saying; never whether an edit is right"},
 	"internal/fix": {pure: true, may: []string{"internal/source", "internal/dockerfile", "internal/requirements", "internal/buildcontext", "internal/buildcache",
-		"internal/shelleffects", "internal/rules"}, why: "runs the rules again; the rules never run it"},
+		"internal/workflow", "internal/shelleffects", "internal/rules"}, why: "runs the rules again, and reads an edited workflow again; the rules never run it"},
 	"internal/analysis": {pure: true, may: []string{"config", "internal/source", "internal/dockerfile", "internal/requirements", "internal/buildcontext",
 		"internal/buildcache", "internal/workflow", "internal/shelleffects", "internal/rules", "internal/fix"}, why: "the whole pure work on one tree, as values"},
 	"internal/child":  {may: []string{"internal/analysis", "internal/buildcontext"}, why: "runs the pure work in a process of its own, so that the pure packages need not start one"},

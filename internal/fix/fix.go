@@ -33,7 +33,7 @@ type Reason = rules.Reason
 
 // Result is what came of the findings' units.
 type Result struct {
-	Suggestions []Suggestion   // by line; behind those of the Dockerfile that of the ignore file
+	Suggestions []Suggestion   // by line; behind those of the Dockerfile those of the ignore file and of workflows
 	Withheld    map[int]Reason // by index of the finding; of findings that have a unit
 
 	before *dockerfile.File
@@ -45,7 +45,7 @@ type Result struct {
 // withheld.
 func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
 	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}}
-	var elsewhere []int // whose edit is of the ignore file
+	var elsewhere []int // whose edit is of the ignore file or a workflow
 	for i, f := range findings {
 		if f.Unit == nil {
 			continue
@@ -82,8 +82,13 @@ func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result
 	if len(p.units) > 0 {
 		r = p.prove(ctx)
 	}
+	inDockerfile := r.Suggestions
 	for _, i := range elsewhere {
-		if s, reason := p.ignorePath(i, r.Suggestions); reason != "" {
+		prove := p.ignorePath
+		if _, ok := findings[i].Unit.Effects[0].(rules.KeepCache); ok {
+			prove = p.keepCache
+		}
+		if s, reason := prove(i, inDockerfile); reason != "" {
 			r.Withheld[i] = reason
 		} else {
 			r.Suggestions = append(r.Suggestions, s)

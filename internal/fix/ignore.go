@@ -117,20 +117,32 @@ func (p *prover) rulesWith(ignore *source.File, settled int, suggestions []Sugge
 	if err != nil {
 		return rules.DoesNotParse
 	}
-	in.Context = context
-	in.Read = func(path string) (*source.File, error) {
-		if path == ignore.Path {
-			return ignore, nil
+	in.Context, in.Read = context, p.reading(ignore)
+	return p.rulesIn(in, settled, suggestions)
+}
+
+// reading is the input's Read with another text of one file.
+func (p *prover) reading(edited *source.File) func(string) (*source.File, error) {
+	return func(path string) (*source.File, error) {
+		if path == edited.Path {
+			return edited, nil
 		}
 		if p.in.Read == nil {
 			return nil, errors.ErrUnsupported
 		}
 		return p.in.Read(path)
 	}
+}
+
+// rulesIn runs the rules on an input in which another file than the Dockerfile was edited, with the Dockerfile
+// as it is and with suggestions made: they have to find what they found, less what was settled.
+func (p *prover) rulesIn(in rules.Input, settled int, suggestions []Suggestion) Reason {
 	for _, made := range [][]Suggestion{nil, suggestions} {
-		if in.File, err = dockerfile.Parse(source.New(p.in.File.Source.Path, Apply(p.in.File.Source, made))); err != nil {
+		edited, err := dockerfile.Parse(source.New(p.in.File.Source.Path, Apply(p.in.File.Source, made)))
+		if err != nil {
 			return rules.DoesNotParse
 		}
+		in.File = edited
 		left := map[identity]int{}
 		for _, f := range p.findings {
 			left[identityOf(f)]++

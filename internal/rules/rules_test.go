@@ -3,8 +3,10 @@ package rules
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +24,8 @@ import (
 //
 //	CASE/want     what the rule finds, and the Dockerfile after its edit; empty for silence
 //	CASE/build    "context DIR", "target STAGE", "arg NAME=VALUE", "volatile NAME" (passed, another value each time), "git", "guess" (written down nowhere),
-//	              "legacy" (a builder without BuildKit): how the Dockerfile is built, where it is not by the root and the last stage
+//	              "legacy" (a builder without BuildKit): how the Dockerfile is built, where it is not by the root and the last stage,
+//	              and no workflow of the case says so
 //
 // The configuration is read from CASE/.github/hitrate.yml. UPDATE=1 writes the want sections again.
 func TestRules(t *testing.T) {
@@ -115,7 +118,13 @@ func (c *testCase) input(t testing.TB) Input {
 		t.Fatal(err)
 	}
 	build := buildcontext.Build{Dockerfile: src.Path, Kind: buildcontext.Local, Context: ".", Args: map[string]string{}, Origin: "the test"}
-	var facts workflow.Facts
+	facts := c.facts()
+	for _, b := range facts.Builds {
+		if b.Dockerfile == src.Path && c.build == "" {
+			build = b
+			break
+		}
+	}
 	for _, line := range strings.Split(strings.TrimSpace(c.build), "\n") {
 		key, value, _ := strings.Cut(line, " ")
 		switch key {
@@ -150,6 +159,17 @@ func (c *testCase) input(t testing.TB) Input {
 		repository = config.Effective(layer)
 	}
 	return Input{File: file, Context: context, Builds: []buildcontext.Build{build}, Config: repository, Facts: facts, Read: read}
+}
+
+// facts are what the case's workflows say.
+func (c *testCase) facts() workflow.Facts {
+	var files []*source.File
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		if workflow.Wanted(name) {
+			files = append(files, source.New(name, c.files[name]))
+		}
+	}
+	return workflow.Read(files, func(p string) bool { _, ok := c.files[p]; return ok })
 }
 
 func (c *testCase) run(t *testing.T, rule *Rule) string {

@@ -18,8 +18,9 @@ func (r *reader) actions() {
 		needs := &scope{map[string]string{}, nil} // outputs of the jobs read so far
 		values := w.environment(d.root, needs)
 		dir := w.defaultDirectory(d.root, "")
+		started := w.started()
 		for _, job := range d.members(d.get(d.root, "jobs")) {
-			w.job(job, values, needs, dir)
+			w.job(job, values, needs, dir, started)
 		}
 		w.steps(d.get(d.get(d.root, "runs"), "steps"), values, "", runner{builder: builder{kind: builderUnknown}})
 		r.finish(d)
@@ -53,15 +54,20 @@ func (s *scope) variable(name string) (string, bool) {
 }
 
 // job reads one job once for each combination of its matrix, and adds its outputs to needs.
-func (w *workflowReader) job(m member, values, needs *scope, dir string) {
+func (w *workflowReader) job(m member, values, needs *scope, dir string, by started) {
 	job := m.value
 	container := w.get(job, "container")
 	w.image(container)
 	w.image(w.get(container, "image"))
 	w.environment(container, nil)
-	for _, combination := range w.matrix(w.get(w.get(job, "strategy"), "matrix")) {
+	matrix := w.get(w.get(job, "strategy"), "matrix")
+	combinations := w.matrix(matrix)
+	for _, combination := range combinations {
 		all := w.environment(job, &scope{combination, values})
 		on := w.runner(job, all)
+		on.job, on.matrix = m.key, len(combinations) > 1 || w.isOpen(matrix)
+		on.commits = by.commits && isBroad(w.text(w.get(job, "if")))
+		on.cacheWrites = by.cacheWrites && w.get(job, "cache-mode") == nil
 		all = w.steps(w.get(job, "steps"), all, w.defaultDirectory(job, dir), on)
 		for _, output := range w.members(w.get(job, "outputs")) {
 			name := "needs." + strings.ToLower(m.key) + ".outputs." + strings.ToLower(output.key)
@@ -160,6 +166,17 @@ func (w *workflowReader) matrix(n ast.Node) []map[string]string {
 	return combinations
 }
 
+// isOpen says whether a matrix has values that are not written down.
+func (w *workflowReader) isOpen(matrix ast.Node) bool {
+	if _, expression := w.scalar(matrix); expression {
+		return true
+	}
+	return slices.ContainsFunc(w.members(matrix), func(m member) bool {
+		_, expression := w.scalar(m.value)
+		return expression
+	})
+}
+
 // agrees says whether a combination has the values of another one, for the keys of the original
 // matrix, or for all of them where original is nil.
 func agrees(c, other map[string]string, original map[string]bool) bool {
@@ -198,13 +215,16 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 	var before []made                              // what the steps write
 	for _, step := range w.items(n) {
 		known := w.environment(step, learned)
+		on.exports = w.exports(step, known, on.exports)
+		here := on
+		here.commits = on.commits && isBroad(w.text(w.get(step, "if")))
 		id := strings.ToLower(w.text(w.get(step, "id")))
 		if uses, ok := w.find(step, "uses"); ok {
 			if m, ok := w.downloads(step, uses, known); ok {
 				before = append(before, m)
 			}
-			w.action(step, uses, known, places, on, pruned, before)
-			w.bakeAction(step, uses, known, on)
+			w.action(step, uses, known, places, here, pruned, before)
+			w.bakeAction(step, uses, known, here)
 			w.outputs(step, uses, id, learned)
 		}
 		run, ok := w.find(step, "run")
@@ -226,11 +246,11 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 		shell.read(s)
 		shell.made = append(before, shell.made...)
 		before = slices.Clip(shell.made[:min(len(shell.made), maxMade)])
-		w.commands(&shell, places.repository, on.of(known))
-		w.commandSteps(&shell, on, &pruned)
+		w.commands(&shell, places.repository, here.of(known))
+		w.commandSteps(&shell, here, &pruned)
 		shell.learn(id, learned)
 		if shell.created != nil {
-			on.builder = *shell.created // the steps that follow build with it
+			on.builder, on.exports = *shell.created, false // the steps that follow build with it
 		}
 	}
 	return learned

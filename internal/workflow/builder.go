@@ -29,7 +29,12 @@ type runner struct {
 	hosted  bool   // one of GitHub's own, new with each job
 	action  bool   // the steps are those of a workflow's job, not of a composite action
 	buildx  bool   // docker/setup-buildx-action makes the builder
-	builder builder
+	exports bool   // it has done so in a step before, and the builder can export caches
+	job     string // the key of the job
+	matrix  bool   // the job runs once for each of several combinations
+	// commits and cacheWrites are those of Step.
+	commits, cacheWrites bool
+	builder              builder
 }
 
 // hostedLabel are the labels of GitHub's standard runners. Those of larger runners and of self-hosted ones
@@ -106,7 +111,8 @@ func mayChangeBuilder(name string) bool {
 		return true
 	}
 	owner, _, _ := strings.Cut(name, "/")
-	if slices.Contains([]string{"actions", "docker", "github", "aws-actions", "azure", "google-github-actions"}, owner) {
+	if slices.Contains([]string{"actions", "docker", "github", "aws-actions", "azure", "google-github-actions"}, owner) ||
+		name == "crazy-max/ghaction-docker-meta" { // docker/metadata-action's former name
 		return false
 	}
 	return slices.ContainsFunc([]string{"docker", "buildx", "buildkit", "builder", "layer", "container"}, func(word string) bool {

@@ -179,6 +179,10 @@ func (r *shellRun) readBuild(program string, args []word, at *shellState) (comma
 			if literal {
 				c.platforms = append(c.platforms, commaList(value)...)
 			}
+		case "--tag", "-t":
+			if literal {
+				c.tags = append(c.tags, value)
+			}
 		case "--cache-from":
 			c.cacheFrom = append(c.cacheFrom, value)
 		case "--cache-to":
@@ -231,6 +235,8 @@ func (c *command) argument(text string, literal bool, r *shellRun) {
 		c.volatile = append(c.volatile, name)
 	case literal:
 		c.args[name] = value
+	default:
+		c.open = append(c.open, name)
 	}
 }
 

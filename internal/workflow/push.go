@@ -20,6 +20,7 @@ type pushStep struct {
 	name   string // of the action
 	first  bool   // version 1, which had inputs of its own
 	inputs map[string]member
+	open   []string // arguments whose values are not written down
 	values *scope
 	places checkouts
 	on     runner
@@ -64,12 +65,15 @@ func (w *workflowReader) action(step ast.Node, uses member, values *scope, place
 		use.inline = b.Args["BUILDKIT_INLINE_CACHE"] == "1"
 		use.of(w.file.Path, &b)
 		if b, ok = w.build(uses.line, b); ok {
-			s.Dockerfile = b.Dockerfile
+			s.Dockerfile, s.Build, s.Open = b.Dockerfile, b, p.open
 		}
 	} else {
 		use.of(w.file.Path, &b)
 	}
 	s.Cache = b.Cache
+	for _, line := range p.list("tags") {
+		s.Tags = append(s.Tags, literalNames(commaList(line))...)
+	}
 	w.step(s, p.on)
 }
 
@@ -177,6 +181,7 @@ func (p *pushStep) arguments(lines []string, b *buildcontext.Build) {
 		if !given {
 			var set bool
 			if value, set = p.values.variable(name); !set {
+				p.open = append(p.open, name)
 				continue
 			}
 		}
@@ -185,8 +190,15 @@ func (p *pushStep) arguments(lines []string, b *buildcontext.Build) {
 			b.Volatile = append(b.Volatile, name)
 		case !strings.Contains(value, unknownText):
 			b.Args[name] = value
+		default:
+			p.open = append(p.open, name)
 		}
 	}
+}
+
+// literalNames leaves out what hangs on an expression.
+func literalNames(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return strings.Contains(name, unknownText) })
 }
 
 // contexts reads named contexts: NAME=directory or NAME=address.

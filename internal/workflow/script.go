@@ -50,6 +50,8 @@ type command struct {
 	target     string
 	args       map[string]string
 	volatile   []string
+	open       []string // arguments whose values are not written down
+	tags       []string
 	contexts   map[string]string // directories are relative to the workspace
 	platforms  []string
 	cacheFrom  []string

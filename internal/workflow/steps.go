@@ -12,10 +12,26 @@ type Step struct {
 	Uses string // the action with its version; "" for a command
 
 	Dockerfile string // that it builds first; "" where that is not written down or not in the repository
+	// Build is what of that build is written down, and Open are the arguments that it passes with values
+	// which are not. Tags are the names that the image gets, as far as they are literal.
+	Build buildcontext.Build
+	Open  []string
+	Tags  []string
+
+	Job    string // the key of its job; "" in a composite action
+	Matrix bool   // the job runs once for each of several combinations
+	// Commits says that pushes to branches or pull requests start it, by the workflow's events and the
+	// conditions of job and step. It is false where these are of kinds that are not read.
+	Commits bool
+	// CacheWrites says that whatever starts it may write GitHub's cache service.
+	CacheWrites bool
 
 	Runner string // runs-on as written, "" where it hangs on something or there is none
 	Hosted bool   // a standard runner of GitHub, new in each run
 	Buildx bool   // docker/setup-buildx-action makes the builder, without which not every cache can be exported
+	// Exports says that an earlier step of the job certainly makes, with docker/setup-buildx-action, a
+	// builder that can export caches, and makes it the one that builds.
+	Exports bool
 	// NewBuilder says that the builder certainly starts empty where the runner does.
 	NewBuilder bool
 
@@ -37,6 +53,8 @@ const maxSteps = 1000
 func (r *reader) step(s Step, on runner) {
 	s.Path, s.Runner, s.Hosted, s.Buildx = r.file.Path, on.labels, on.hosted, on.buildx
 	s.NewBuilder = on.action && on.builder.kind == builderNew
+	s.Job, s.Matrix, s.Exports = on.job, on.matrix, on.exports
+	s.Commits, s.CacheWrites = on.commits, on.cacheWrites
 	at := stepPlace{s.Path, s.Line}
 	i, seen := r.steps[at]
 	if !seen {
@@ -49,11 +67,12 @@ func (r *reader) step(s Step, on runner) {
 	old := &r.facts.Steps[i]
 	old.Hosted = old.Hosted && s.Hosted
 	old.NewBuilder = old.NewBuilder && s.NewBuilder
+	old.Exports = old.Exports && s.Exports
 	if old.Runner != s.Runner {
 		old.Runner = ""
 	}
 	if old.Dockerfile == "" {
-		old.Dockerfile = s.Dockerfile
+		old.Dockerfile, old.Build = s.Dockerfile, s.Build
 	}
 	if ranked(s.Cache) > ranked(old.Cache) {
 		old.Cache = s.Cache
@@ -86,7 +105,10 @@ func (w *workflowReader) commandSteps(s *shellReader, on runner, pruned *int) {
 		w.step(step, on)
 	}
 	for _, c := range s.builds {
-		step := Step{Line: c.line, Dockerfile: c.found.Dockerfile, Cache: c.found.Cache, Pruned: before(c.line)}
+		step := Step{
+			Line: c.line, Dockerfile: c.found.Dockerfile, Build: c.found, Open: c.open, Tags: c.tags,
+			Cache: c.found.Cache, Pruned: before(c.line),
+		}
 		if len(c.cacheFrom) > 0 {
 			step.CacheFrom = c.line
 		}

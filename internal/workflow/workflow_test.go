@@ -107,7 +107,9 @@ func show(f Facts, steps bool) string {
 		for _, s := range f.Steps {
 			fmt.Fprintf(&out, "step %s:%d", s.Path, s.Line)
 			s.Path, s.Line = "", 0
-			fmt.Fprintf(&out, " %s\n", strings.TrimPrefix(fmt.Sprintf("%+v", s), "{Path: Line:0 "))
+			text := strings.TrimPrefix(fmt.Sprintf("%+v", s), "{Path: Line:0 ")
+			// The builds stand above.
+			fmt.Fprintf(&out, " %s\n", strings.Replace(text, fmt.Sprintf(" Build:%+v", s.Build), "", 1))
 		}
 	}
 	for _, e := range f.Errors {
