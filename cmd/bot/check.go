@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
-	"github.com/hitrate-bot/hitrate/internal/buildcontext"
-	"github.com/hitrate-bot/hitrate/internal/checkout"
 	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/rules"
-	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
 type checkCommand struct {
@@ -29,21 +23,15 @@ type checkCommand struct {
 
 // Run checks, shows and fixes.
 func (c *checkCommand) Run(ctx context.Context, s *streams) error {
-	co, err := checkout.Open(ctx, ".")
-	if err != nil {
-		return &codeError{exitUsage, err}
+	result, err := c.look(ctx, s)
+	if err == nil && c.Fix {
+		result, err = c.fix(ctx, s, result)
 	}
-	defer func() { _ = co.Close() }()
-	result, err := c.look(ctx, s, co)
 	if err != nil {
 		return err
 	}
-	if c.Fix {
-		if result, err = c.fix(ctx, s, co, result); err != nil {
-			return err
-		}
-	}
-	if err := c.write(s.stdout, result); err != nil {
+	defer result.repositories.close()
+	if err := c.write(s.stdout, &result.Check); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	if fails(result.Report, c.FailOn) {
@@ -83,59 +71,44 @@ func fails(r analysis.Report, failOn string) bool {
 	})
 }
 
+// looked is a result with the repositories that it is about.
+type looked struct {
+	report.Check
+	repositories repositories
+}
+
 // look analyses what the arguments name.
-func (c *checkCommand) look(ctx context.Context, s *streams, co *checkout.Checkout) (*report.Check, error) {
+func (c *checkCommand) look(ctx context.Context, s *streams) (*looked, error) {
 	p := newProgress(s)
 	defer p.done()
-	tree, err := co.WorkTree(ctx, func(n int) { p.say("Reading the tree: %d files", n) })
+	args := c.Paths
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	all, err := openRepositories(ctx, args, p)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := localConfig(ctx, co, tree)
-	if err != nil {
+	if err := all.analyse(ctx, p); err != nil {
+		all.close()
 		return nil, err
 	}
-	scope, err := c.scope(co, cfg, tree)
-	if err != nil {
-		return nil, err
-	}
-	p.say("Looking at the Dockerfiles among %d files", len(tree))
-	found, err := scope.analyse(ctx, co, cfg, tree)
-	if err != nil {
-		return nil, err
-	}
-	result := &report.Check{
-		Report: found, Files: map[string]*source.File{}, Rules: rules.All(),
-		Version: ownVersion(), DocsURL: docsURL, Colour: colour(c.Color, s),
-	}
-	var paths []string
-	for _, f := range found.Findings {
-		paths = append(paths, f.Path)
-	}
-	for _, s := range found.Suggestions { // of a finding in a Dockerfile it may be in the ignore file
-		paths = append(paths, s.Path)
-	}
-	at := buildcontext.NewTree(tree)
-	for _, file := range paths {
-		if entry, ok := at.Lookup(file); ok && result.Files[file] == nil {
-			data, err := co.Read(ctx, entry)
-			if err != nil {
-				return nil, fmt.Errorf("read %s again: %w", file, err)
-			}
-			result.Files[file] = source.New(file, data)
-		}
-	}
-	return result, nil
+	out := &looked{repositories: all, Check: report.Check{
+		Rules: rules.All(), Version: ownVersion(), DocsURL: docsURL, Colour: colour(c.Color, s),
+	}}
+	out.Report, out.Files = all.join()
+	return out, nil
 }
 
 // fix writes what was suggested and looks again: what it returns is what is left.
-func (c *checkCommand) fix(ctx context.Context, s *streams, co *checkout.Checkout, result *report.Check) (*report.Check, error) {
+func (c *checkCommand) fix(ctx context.Context, s *streams, result *looked) (*looked, error) {
 	changes, err := result.Changes()
-	if err != nil {
-		return nil, err
+	if err != nil || len(changes) == 0 {
+		return result, err
 	}
+	defer result.repositories.close()
 	for _, change := range changes {
-		if err := co.Write(change.Path, change.After); err != nil {
+		if err := result.repositories.write(change.Path, change.After); err != nil {
 			return nil, err
 		}
 		what := "fixed"
@@ -146,78 +119,5 @@ func (c *checkCommand) fix(ctx context.Context, s *streams, co *checkout.Checkou
 			return nil, err
 		}
 	}
-	if len(changes) == 0 {
-		return result, nil
-	}
-	return c.look(ctx, s, co)
-}
-
-// scope is what the arguments of a check name, in paths of the repository.
-type scope struct {
-	dockerfiles []string // to look at; nil: all
-	manifests   []string // requirements files: what images that install them are told about them
-}
-
-func (c *checkCommand) scope(co *checkout.Checkout, cfg config.Repository, tree []buildcontext.Entry) (scope, error) {
-	from, err := os.Getwd()
-	if err != nil {
-		return scope{}, fmt.Errorf("find the working directory: %w", err)
-	}
-	args := c.Paths
-	if len(args) == 0 {
-		args = []string{"."}
-	}
-	at := buildcontext.NewTree(tree)
-	var out scope
-	for _, arg := range args {
-		rel, err := co.Rel(from, arg)
-		if err != nil {
-			return scope{}, &codeError{exitUsage, err}
-		}
-		_, file := at.Lookup(rel)
-		switch {
-		case rel == ".":
-			return scope{}, nil
-		case at.IsDir(rel):
-			for _, e := range tree {
-				if strings.HasPrefix(e.Path, rel+"/") && cfg.MatchesDockerfile(e.Path) {
-					out.dockerfiles = append(out.dockerfiles, e.Path)
-				}
-			}
-		case !file:
-			return scope{}, usageError("%s: no such file or directory among the files of the checkout (is it ignored by git?)", arg)
-		case !cfg.MatchesDockerfile(rel) && slices.Contains([]string{".txt", ".in", ".pip"}, path.Ext(rel)):
-			out.manifests = append(out.manifests, rel)
-		default:
-			out.dockerfiles = append(out.dockerfiles, rel)
-		}
-	}
-	if out.dockerfiles == nil {
-		out.dockerfiles = []string{} // none, which is another thing than all
-	}
-	slices.Sort(out.dockerfiles)
-	out.dockerfiles = slices.Compact(out.dockerfiles)
-	return out, nil
-}
-
-func (sc scope) analyse(ctx context.Context, co *checkout.Checkout, cfg config.Repository, tree []buildcontext.Entry) (analysis.Report, error) {
-	request := analysis.Request{Config: cfg, Tree: tree, Dockerfiles: sc.dockerfiles}
-	found, err := analysis.Complete(ctx, inProcess, request, co.Read)
-	if err != nil || len(sc.manifests) == 0 {
-		return found, err
-	}
-	request.Dockerfiles, request.Changed, request.WithoutFixes = nil, sc.manifests, true
-	about, err := analysis.Complete(ctx, inProcess, request, co.Read)
-	if err != nil {
-		return found, err
-	}
-	for _, f := range about.Findings {
-		listed := slices.ContainsFunc(found.Findings, func(g analysis.Finding) bool {
-			return g.Rule == f.Rule && g.Path == f.Path && g.Lines == f.Lines
-		})
-		if slices.Contains(sc.manifests, f.Path) && !listed {
-			found.Findings = append(found.Findings, f)
-		}
-	}
-	return found, nil
+	return c.look(ctx, s)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -21,8 +22,10 @@ func colour(choice string, s *streams) bool {
 	return s.getenv("NO_COLOR") == "" && s.getenv("TERM") != "dumb" && isTerminal(s.stdout)
 }
 
-// progress says on a terminal what takes long, on one line that goes away.
+// progress says on a terminal what takes long, on one line that goes away. It may be used from several
+// goroutines.
 type progress struct {
+	mu    sync.Mutex
 	out   io.Writer // nil: say nothing
 	begun time.Time
 	shown bool
@@ -43,6 +46,8 @@ func (p *progress) say(format string, args ...any) {
 	if p.out == nil || time.Since(p.begun) < quiet {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.shown = true
 	_, _ = fmt.Fprintf(p.out, "\r\x1b[2K"+format, args...)
 }

@@ -39,8 +39,13 @@ func unfit(data []byte) error {
 
 // read gives the text of a repository file; see rules.Input.Read.
 func (a *run) read(p string) (*source.File, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if file, ok := a.texts[p]; ok {
 		return file, nil
+	}
+	if err, ok := a.lost[p]; ok {
+		return nil, err
 	}
 	entry, err := a.follow(p)
 	if err != nil {
@@ -53,12 +58,20 @@ func (a *run) read(p string) (*source.File, error) {
 		return nil, errTooLarge
 	}
 	data, ok := a.Blobs[entry.Object]
-	if !ok {
+	switch {
+	case !ok && a.fetch == nil:
 		a.needs[entry.Object] = true
 		return nil, rules.ErrNeeded
+	case !ok:
+		data, err = a.fetch(entry)
 	}
-	if err := unfit(data); err != nil {
-		return nil, err
+	if err == nil {
+		err = unfit(data)
+	}
+	if err != nil {
+		// What is in the tree and cannot be read is not what is not there, whatever its error says.
+		a.lost[p] = errors.New(err.Error())
+		return nil, a.lost[p]
 	}
 	file := source.New(p, data)
 	a.texts[p] = file

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/hitrate-bot/hitrate/config"
@@ -34,13 +35,21 @@ const (
 // Run needs no network, no file system and no clock. When ctx ends, what is not done by then is skipped
 // or withheld, with that reason.
 func Run(ctx context.Context, req Request) Report {
-	a := &run{
+	return newRun(req, req.Tree).do(ctx)
+}
+
+func newRun(req Request, tree []buildcontext.Entry) *run {
+	return &run{
 		Request:  req,
-		tree:     buildcontext.NewTree(req.Tree),
+		tree:     buildcontext.NewTree(tree),
 		needs:    map[string]bool{},
 		texts:    map[string]*source.File{},
-		contexts: map[contextKey]*buildcontext.Context{},
+		lost:     map[string]error{},
+		contexts: map[contextKey]func() (*buildcontext.Context, error){},
 	}
+}
+
+func (a *run) do(ctx context.Context) Report {
 	chosen := a.choose()
 	if len(chosen) == 0 {
 		return a.report()
@@ -53,24 +62,27 @@ func Run(ctx context.Context, req Request) Report {
 		}
 		return a.unfinished()
 	}
-	var targets []*target
-	for _, p := range chosen {
+	targets := make([]*target, len(chosen))
+	a.workers.each(len(chosen), func(i int) {
 		if ctx.Err() != nil {
-			a.skip(p, 0, outOfTime)
-			continue
+			a.skip(chosen[i], 0, outOfTime)
+			return
 		}
-		if t := a.open(ctx, p); t != nil {
-			targets = append(targets, t)
-		}
-	}
+		targets[i] = a.open(ctx, chosen[i])
+	})
+	targets = withoutNil(targets)
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
 	if !a.WithoutRules {
-		targets = slices.DeleteFunc(targets, func(t *target) bool { return !a.compile(ctx, t) })
-		for _, t := range targets {
-			t.findings = rules.Run(t.in)
-		}
+		a.workers.each(len(targets), func(i int) {
+			if !a.compile(ctx, targets[i]) {
+				targets[i] = nil
+				return
+			}
+			targets[i].findings = rules.Run(targets[i].in)
+		})
+		targets = withoutNil(targets)
 	}
 	for _, t := range targets {
 		a.plans(ctx, t)
@@ -78,11 +90,14 @@ func Run(ctx context.Context, req Request) Report {
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
-	for _, t := range targets {
-		if !req.WithoutFixes {
+	a.workers.each(len(targets), func(i int) {
+		if t := targets[i]; !a.WithoutFixes {
 			t.fixes = fix.Prove(ctx, t.in, t.findings)
 		}
-	}
+		if a.looked != nil {
+			a.looked()
+		}
+	})
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
@@ -93,14 +108,25 @@ func Run(ctx context.Context, req Request) Report {
 	return a.report()
 }
 
+func withoutNil(targets []*target) []*target {
+	return slices.DeleteFunc(targets, func(t *target) bool { return t == nil })
+}
+
 // run is one request on its way.
 type run struct {
 	Request
-	tree     buildcontext.Tree
-	facts    workflow.Facts
+	tree    buildcontext.Tree
+	facts   workflow.Facts
+	workers Workers
+	looked  func()
+	// fetch reads a text at once; nil: what is not there is needed.
+	fetch func(buildcontext.Entry) ([]byte, error)
+
+	mu       sync.Mutex      // of what follows, up to out
 	needs    map[string]bool // objects
 	texts    map[string]*source.File
-	contexts map[contextKey]*buildcontext.Context
+	lost     map[string]error // by path: why fetch gave no text
+	contexts map[contextKey]func() (*buildcontext.Context, error)
 	out      Report
 
 	base *run // the base's tree, with what was read of it; nil for none
@@ -112,10 +138,8 @@ func (a *run) openBase() {
 	if a.Base == nil {
 		return
 	}
-	a.base = &run{
-		Request: a.Request, tree: buildcontext.NewTree(a.Base), needs: a.needs, head: a,
-		texts: map[string]*source.File{}, contexts: map[contextKey]*buildcontext.Context{},
-	}
+	a.base = newRun(a.Request, a.Base)
+	a.base.needs, a.base.head, a.base.fetch = a.needs, a, a.fetch
 }
 
 // knowFacts reads how the repository builds, and built in the base; known is false while something
@@ -144,10 +168,14 @@ func (a *run) skip(path string, line int, message string) {
 	if a.Changed != nil && !slices.Contains(a.Changed, path) {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.out.Skipped = append(a.out.Skipped, Problem{Path: strings.ToValidUTF8(path, "\uFFFD"), Line: line, Message: message})
 }
 
 func (a *run) fail(path string, line int, message string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	p := Problem{Path: path, Line: line, Message: message}
 	if !slices.Contains(a.out.Errors, p) {
 		a.out.Errors = append(a.out.Errors, p)
@@ -344,22 +372,28 @@ func (a *run) openContext(b buildcontext.Build) (*buildcontext.Context, error) {
 			key.ignore += p + "\x00"
 		}
 	}
-	if shared, ok := a.contexts[key]; ok {
-		c := *shared
-		c.Build = b
-		return &c, nil
+	a.mu.Lock()
+	open, ok := a.contexts[key]
+	if !ok {
+		open = sync.OnceValues(func() (*buildcontext.Context, error) {
+			return buildcontext.Open(a.tree, b, func(p string) ([]byte, error) {
+				f, err := a.read(p)
+				if err != nil {
+					return nil, err
+				}
+				return f.Data, nil
+			})
+		})
+		a.contexts[key] = open
 	}
-	c, err := buildcontext.Open(a.tree, b, func(p string) ([]byte, error) {
-		f, err := a.read(p)
-		if err != nil {
-			return nil, err
-		}
-		return f.Data, nil
-	})
-	if err == nil {
-		a.contexts[key] = c
+	a.mu.Unlock()
+	shared, err := open()
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	c := *shared
+	c.Build = b
+	return &c, nil
 }
 
 // contextKey is what a context's files hang on.

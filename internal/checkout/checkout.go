@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ type Checkout struct {
 	Dir  string
 	root *os.Root
 	git  git
+
+	// Nested are the roots of other repositories that WorkTree found in a directory without git, as
+	// paths of this one, sorted: directories that hold .git or .github.
+	Nested []string
 
 	blobs       batch
 	workObjects map[string]string // paths of the work tree's files that git has not stored, by id
@@ -43,7 +48,9 @@ func Open(ctx context.Context, dir string) (*Checkout, error) {
 		return nil, fmt.Errorf("open the checkout: %s is not a directory", dir)
 	}
 	c := &Checkout{Dir: dir, workObjects: map[string]string{}}
-	if top, err := (git{dir: dir}).run(ctx, "rev-parse", "--show-toplevel"); err == nil {
+	if !mayHaveGit(dir) {
+		c.git.why = errors.New("neither it nor a directory above it holds .git")
+	} else if top, err := (git{dir: dir}).run(ctx, "rev-parse", "--show-toplevel"); err == nil {
 		c.Dir = filepath.FromSlash(strings.TrimRight(string(top), "\r\n"))
 		c.git = git{dir: c.Dir}
 	} else if _, bare := (git{dir: dir}).run(ctx, "rev-parse", "--absolute-git-dir"); bare == nil {
@@ -164,7 +171,11 @@ func (c *Checkout) paths(ctx context.Context) ([]string, error) {
 		return slices.Compact(paths), nil
 	}
 	var paths []string
+	c.Nested = nil
 	err := fs.WalkDir(c.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if name := path.Base(p); err == nil && (name == ".git" || name == ".github" && d.IsDir()) && path.Dir(p) != "." {
+			c.Nested = append(c.Nested, path.Dir(p))
+		}
 		switch {
 		case err != nil:
 			return err
@@ -180,6 +191,8 @@ func (c *Checkout) paths(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the work tree: %w", err)
 	}
+	slices.Sort(c.Nested)
+	c.Nested = slices.Compact(c.Nested)
 	return paths, nil
 }
 
