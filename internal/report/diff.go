@@ -22,12 +22,59 @@ func Diff(path string, before, after []byte) string {
 	} else if string(before) == string(after) {
 		return ""
 	}
-	old, changed := string(before), string(after)
-	unified, err := udiff.ToUnified(endName(from), endName(to), old, udiff.Lines(old, changed), udiff.DefaultContextLines)
+	hunks := Hunks(string(before), string(after), 3)
+	if hunks == "" {
+		return header // an empty file that is created
+	}
+	return header + "--- " + endName(from) + "\n+++ " + endName(to) + "\n" + hunks
+}
+
+// Hunks are the hunks of a unified diff with so many lines of context, numbered as git numbers them; "" where
+// nothing changes.
+func Hunks(before, after string, context int) string {
+	u, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), context)
 	if err != nil {
 		return "" // never: the edits are those of this text
 	}
-	return header + unified
+	var b strings.Builder
+	moved := 0 // how many lines more there are after the hunks so far
+	for _, h := range u.Hunks {
+		var text strings.Builder
+		old, now := 0, 0
+		for _, l := range h.Lines {
+			switch l.Kind {
+			case udiff.Delete:
+				old++
+				text.WriteByte('-')
+			case udiff.Insert:
+				now++
+				text.WriteByte('+')
+			default:
+				old++
+				now++
+				text.WriteByte(' ')
+			}
+			text.WriteString(l.Content)
+			if !strings.HasSuffix(l.Content, "\n") {
+				text.WriteString("\n\\ No newline at end of file\n")
+			}
+		}
+		// The library's own lines of the new side are wrong behind a hunk of several edits.
+		fmt.Fprintf(&b, "@@ -%s +%s @@\n%s", hunkRange(h.FromLine, old), hunkRange(h.FromLine+moved, now), &text)
+		moved += now - old
+	}
+	return b.String()
+}
+
+// hunkRange is one side of a hunk's header: of no lines it names the one before.
+func hunkRange(first, count int) string {
+	switch count {
+	case 0:
+		return fmt.Sprintf("%d,0", first-1)
+	case 1:
+		return fmt.Sprint(first)
+	}
+	return fmt.Sprintf("%d,%d", first, count)
 }
 
 // endName ends a file's name in a line of --- or +++ as git does: with a tab where it has blanks, so

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bluekeyes/go-gitdiff/gitdiff"
 )
 
 // gitApply makes a folder of one file, applies a diff with the real git, and gives the
@@ -124,6 +126,9 @@ func TestDiffAppliesAtRandom(t *testing.T) {
 		if before == after {
 			continue
 		}
+		for context := range 4 {
+			checkHunks(t, before, after, Hunks(before, after, context))
+		}
 		diff := Diff("f", []byte(before), []byte(after))
 		got, err := gitApply(t, "f", []byte(before), diff)
 		if err != nil {
@@ -131,6 +136,38 @@ func TestDiffAppliesAtRandom(t *testing.T) {
 		}
 		if string(got) != after {
 			t.Fatalf("%q to %q: got %q\n%s", before, after, got, diff)
+		}
+	}
+}
+
+// checkHunks holds each hunk against the lines that its header names on both sides: git looks elsewhere too
+// when they are wrong, and may find the same lines in another place.
+func checkHunks(t *testing.T, before, after, hunks string) {
+	t.Helper()
+	files, _, err := gitdiff.Parse(strings.NewReader("--- a/f\n+++ b/f\n" + hunks))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v\n%s", err, hunks)
+	}
+	side := func(text string, first, count int64, skip gitdiff.LineOp, lines []gitdiff.Line) bool {
+		all := strings.SplitAfter(text, "\n")
+		if count == 0 {
+			first++
+		}
+		at := first - 1
+		for _, l := range lines {
+			if l.Op == skip {
+				continue
+			}
+			if at < 0 || at >= int64(len(all)) || all[at] != l.Line {
+				return false
+			}
+			at++
+		}
+		return at == first-1+count
+	}
+	for _, h := range files[0].TextFragments {
+		if !side(before, h.OldPosition, h.OldLines, gitdiff.OpAdd, h.Lines) || !side(after, h.NewPosition, h.NewLines, gitdiff.OpDelete, h.Lines) {
+			t.Errorf("the header of a hunk is wrong: %s\n%q to %q\n%s", h.Header(), before, after, hunks)
 		}
 	}
 }

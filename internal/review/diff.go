@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
+	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -76,14 +76,7 @@ func hunkFromFragment(fragment *gitdiff.TextFragment) hunk {
 // diffFromTexts is the diff of a file for which GitHub gives no patch: it knows what changed, but
 // nothing can be anchored.
 func diffFromTexts(before, after string) Diff {
-	unified, err := udiff.ToUnified("a", "b", before, udiff.Lines(before, after), 0)
-	if err != nil || unified == "" {
-		return Diff{unknown: true}
-	}
-	// The two header lines are ours.
-	_, hunks, _ := strings.Cut(unified, "\n")
-	_, hunks, _ = strings.Cut(hunks, "\n")
-	d, err := ParsePatch(hunks)
+	d, err := ParsePatch(report.Hunks(before, after, 0))
 	if err != nil {
 		return Diff{unknown: true, all: true}
 	}

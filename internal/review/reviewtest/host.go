@@ -13,6 +13,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/review"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -249,13 +250,7 @@ func deletedInside(patch string, l source.Lines) bool {
 
 func (h *Host) patch(path, commit string) string {
 	before, after := h.commits[h.mergeBase][path], h.commits[commit][path]
-	unified, err := udiff.ToUnified("a", "b", before, udiff.Lines(before, after), 3)
-	if err != nil {
-		panic(err)
-	}
-	_, unified, _ = strings.Cut(unified, "\n")
-	_, unified, _ = strings.Cut(unified, "\n")
-	return strings.TrimSuffix(unified, "\n")
+	return strings.TrimSuffix(report.Hunks(before, after, 3), "\n")
 }
 
 // ReviewCount is how many reviews were created, those of Post left out.
