@@ -93,6 +93,7 @@ type finding struct {
 	// changes the file.
 	inScope, other bool
 	problem        bool // about a file that cannot be read: no rule, no page
+	counted        bool // its sentences say how many commits
 	config         *ConfigProblem
 }
 

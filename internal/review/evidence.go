@@ -136,6 +136,7 @@ func (d *decision) countEveryCommit() {
 		}
 		for _, text := range []*rules.Text{&f.Title, &f.Here} {
 			if len(*text) > 0 && strings.HasPrefix((*text)[0].Words, rules.EveryCommit) {
+				f.counted = true
 				*text = slices.Clone(*text)
 				(*text)[0].Words = often + " would have re-run " + strings.TrimPrefix((*text)[0].Words, rules.EveryCommit)
 			}
@@ -198,11 +199,14 @@ func (d *decision) numbers(i *item, edit string) string {
 	if !ok {
 		return ""
 	}
+	if c.own && c.with == nil && i.first().counted {
+		return "" // the title says it
+	}
 	e := c.evidence
 	subject := "it"
 	switch {
 	case c.own && strings.Contains(c.step.Installs, " and "):
-		subject = "them"
+		subject = words(c.step.Installs)
 	case c.own:
 	case c.step.Installs != "":
 		subject = fmt.Sprintf("%s (%s)", words(c.step.Installs), linesName(c.step.Lines))

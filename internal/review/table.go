@@ -31,7 +31,7 @@ func (d *decision) buildBlocks(paths []string, diagrams, open bool) []block {
 				if len(paths) > 1 {
 					name += " of " + pathName(path)
 				}
-				blocks = append(blocks, block{text: name + ", as this pull request leaves them in the cache:\n\n" + drawn})
+				blocks = append(blocks, block{text: name + ", and what this pull request does to them:\n\n" + drawn})
 			}
 		}
 		var seen []string
@@ -48,7 +48,7 @@ func (d *decision) buildBlocks(paths []string, diagrams, open bool) []block {
 			if len(plans) > 1 {
 				t.summary += " (" + buildName(p) + ")"
 			}
-			if hasNumbers(p) {
+			if tellsNumbers(p) {
 				t.summary += ", and how many of " + commitsOf(p.History) + " would have re-run them"
 			} else {
 				t.summary += ", and what this pull request does to them"
@@ -66,6 +66,12 @@ func (d *decision) buildBlocks(paths []string, diagrams, open bool) []block {
 	return blocks
 }
 
+// tellsNumbers says whether the commits that were counted re-ran anything: where the steps hang on no file, a
+// table of zeros tells nothing.
+func tellsNumbers(p analysis.Plan) bool {
+	return hasNumbers(p) && slices.ContainsFunc(p.History.Steps, func(c analysis.Count) bool { return c.Rerun+c.Maybe > 0 })
+}
+
 // buildName tells a build from the other ones of its Dockerfile, inside a summary.
 func buildName(p analysis.Plan) string {
 	name := "from " + htmlCode(p.Build.Origin)
@@ -80,7 +86,7 @@ func (d *decision) table(path string, p analysis.Plan) string {
 	if len(p.Steps) == 0 {
 		return ""
 	}
-	numbers := hasNumbers(p)
+	numbers := tellsNumbers(p)
 	// What was rebuilt in any case, as in a new Dockerfile, need not be said line by line.
 	differs := slices.ContainsFunc(p.Steps, func(s analysis.Step) bool { return s.State != "" && s.State != buildcache.Rebuilt })
 	if !numbers && !differs {
