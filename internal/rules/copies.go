@@ -299,9 +299,12 @@ func (c *copied) landing(source, file string) []string {
 	if source != "" {
 		depth = strings.Count(source, "/") + 1
 	}
-	parts := strings.Split(file, "/")
-	if len(parts) > depth {
-		return []string{path.Join(c.dest, path.Join(parts[depth:]...))}
+	rest, below := file, true
+	for ; depth > 0 && below; depth-- {
+		_, rest, below = strings.Cut(rest, "/")
+	}
+	if below {
+		return []string{path.Join(c.dest, rest)}
 	}
 	inside := path.Join(c.dest, path.Base(file))
 	if c.destDir {

@@ -146,13 +146,39 @@ var (
 )
 
 // manifestLike says whether a file of the context is one that package managers read, or that goes
-// with them without changing often.
+// with them without changing often. It is asked for every file of a repository: what a look at the name
+// rules out costs no regular expression.
 func manifestLike(file string) bool {
 	base := path.Base(file)
-	return manifestNames[strings.ToLower(base)] || requirementsName.MatchString(base) || environmentName.MatchString(base) ||
-		documentName.MatchString(base) || requirementsDir.MatchString(file) ||
-		strings.HasSuffix(base, ".gemspec") || strings.HasPrefix(file, ".yarn/") || strings.Contains(file, "/.yarn/") ||
+	lower := strings.ToLower(base)
+	if manifestNames[lower] {
+		return true
+	}
+	switch path.Ext(lower) {
+	case ".txt", ".in", ".pip", ".lock":
+		if requirementsName.MatchString(base) {
+			return true
+		}
+	case ".yml", ".yaml", ".toml":
+		if environmentName.MatchString(base) {
+			return true
+		}
+	case ".gemspec":
+		if strings.HasSuffix(base, ".gemspec") {
+			return true
+		}
+	}
+	if strings.IndexByte("rlcna", lower[0]) >= 0 && documentName.MatchString(base) {
+		return true
+	}
+	return inRequirementsDir(file) || strings.HasPrefix(file, ".yarn/") || strings.Contains(file, "/.yarn/") ||
 		strings.HasPrefix(file, ".cargo/") || strings.HasPrefix(file, "patches/")
+}
+
+func inRequirementsDir(file string) bool {
+	dirs := strings.ToLower(file[:strings.LastIndexByte(file, '/')+1])
+	return (strings.Contains(dirs, "req") || strings.Contains(dirs, "constraint") || strings.Contains(dirs, "dep")) &&
+		requirementsDir.MatchString(file)
 }
 
 // codeExtensions are those of files that change with every piece of work.
