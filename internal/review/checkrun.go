@@ -8,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/rules"
 )
 
 const (
@@ -73,8 +74,17 @@ func (d *decision) checkTitle(open []*finding) string {
 	case len(open) == 0:
 		return "Nothing found"
 	}
-	title := strings.TrimSuffix(plain(open[0].Title), ".")
-	c, counted := d.count(d.group(open)[0])
+	first := d.group(open)[0]
+	var texts []rules.Text
+	for _, f := range first.findings {
+		texts = append(texts, f.Title)
+	}
+	text, ok := joined(texts, 3)
+	if !ok {
+		text = first.first().Title
+	}
+	title := strings.TrimSuffix(plain(text), ".")
+	c, counted := d.count(first)
 	if counted {
 		title = c.headline()
 	}

@@ -222,7 +222,7 @@ func (d *decision) settledBlocks(all []placed) []block {
 		switch {
 		case p.item != nil || p.note.In == folded || len(p.note.Title) == 0:
 		case p.note.Accepted && len(p.note.Done) > 0:
-			blocks = append(blocks, block{text: d.done(p.note) + " (The next build runs " + d.nextBuild(p.note) + " once.)"})
+			blocks = append(blocks, block{text: sentences(d.done(p.note), d.nextBuild(p.note))})
 		default:
 			blocks = append(blocks, block{text: "~~" + markdown(p.note.Title) + "~~ Settled."})
 		}
@@ -265,21 +265,24 @@ func (d *decision) spokenOf(all []placed) []string {
 	return paths
 }
 
+// nextBuild says what it costs once that a suggestion of ours was accepted; "" where it changes no step.
 func (d *decision) nextBuild(i markItem) string {
+	runs := "all steps"
 	line := 0
 	if i.Fix != nil {
 		line = i.Fix.find(d.Texts[i.Path])
 	}
 	switch {
-	case line == 0:
-		return "what changed"
+	case strings.HasSuffix(i.Path, ".dockerignore"):
+		runs = "the step that brought it and those below it"
 	case i.Dockerfile != "":
-		return "the step that brought it and those below it" // the ignore file: a Dockerfile is its own
+		return ""
+	case line == 0:
+		runs = "what changed"
+	case d.stepsBefore(i.Path, line):
+		runs = fmt.Sprintf("the steps from line %d on", line)
 	}
-	if d.stepsBefore(i.Path, line) {
-		return fmt.Sprintf("the steps from line %d on", line)
-	}
-	return "all steps"
+	return "(The next build runs " + runs + " once.)"
 }
 
 // byFile puts items of one file next to each other, in the order of their first.
@@ -311,8 +314,14 @@ func suggestionsOf(items []placed) []*analysis.Suggestion {
 func (d *decision) sectionBlocks(items []placed) []block {
 	var blocks []block
 	for _, file := range byFile(items) {
+		var sections []section
 		for _, p := range file {
-			blocks = append(blocks, block{text: d.section(p.item)})
+			sections = append(sections, d.sections(p.item)...)
+		}
+		for _, text := range d.joinSections(sections) {
+			blocks = append(blocks, block{text: text})
+		}
+		for _, p := range file {
 			if p.elsewhere() {
 				blocks = append(blocks, d.editBlock(p.first().Dockerfile, "The edit of "+htmlCode(p.path()), p.item, p.suggestion))
 			}
@@ -389,25 +398,27 @@ func (d *decision) foldedBlock(items []placed) []block {
 		return nil
 	}
 	number := 0
-	var parts []string
+	var sections []section
+	var edits []string
 	for _, file := range byFile(items) {
 		for _, p := range file {
 			number += len(p.findings)
 			if p.first().NewFile != nil {
-				parts = append(parts, sentences(markdown(p.first().Title), markdown(p.first().Why), markdown(p.first().Advice), d.pages(p.findings)))
+				sections = append(sections, section{rest: sentences(markdown(p.first().Title), markdown(p.first().Why), markdown(p.first().Advice), d.pages(p.findings))})
 				continue
 			}
-			parts = append(parts, d.section(p.item))
+			sections = append(sections, d.sections(p.item)...)
 			if p.elsewhere() {
 				_, edit := d.edit(p.first().Dockerfile, []*analysis.Suggestion{p.suggestion})
-				parts = append(parts, edit+"\n\n"+d.checked(p.item, p.suggestion))
+				edits = append(edits, edit+"\n\n"+d.checked(p.item, p.suggestion))
 			}
 		}
 		if suggestions := suggestionsOf(file); len(suggestions) > 0 {
 			_, edit := d.edit(file[0].first().Path, suggestions)
-			parts = append(parts, edit+"\n\n"+d.checkedAll(file[0].item, suggestions))
+			edits = append(edits, edit+"\n\n"+d.checkedAll(file[0].item, suggestions))
 		}
 	}
+	parts := append(d.joinSections(sections), edits...)
 	summary := count(number, "finding") + untouched
 	b := block{text: fold(summary, strings.Join(parts, "\n\n"))}
 	var files []string

@@ -483,6 +483,33 @@ func TestEditOfAnotherFile(t *testing.T) {
 	}
 }
 
+// What stands in several files in the same words is said once, with all places; each file keeps its edit.
+func TestEqualSectionsAreJoined(t *testing.T) {
+	s := situation()
+	s.Changed = nil
+	for n, path := range []string{"a/Dockerfile", "b/Dockerfile", "c/Dockerfile"} {
+		f := simple("r", path, "the same", at(4, 4))
+		f.Suggestion = n
+		other := simple("r", path, fmt.Sprint("other ", n), at(5, 5))
+		s.Head.Findings = append(s.Head.Findings, f, other)
+		s.Base.Findings = append(s.Base.Findings, f, other)
+		s.Head.Suggestions = append(s.Head.Suggestions, analysis.Suggestion{Path: path, Lines: at(4, 4), Replacement: "RUN better", Findings: []int{2 * n}})
+		s.Texts[path] = s.Texts["Dockerfile"]
+		s.Changed = append(s.Changed, ChangedFile{Path: path, Status: "modified", HasPatch: true, Patch: "@@ -1,2 +1,2 @@\n FROM a\n-RUN x\n+RUN b"})
+	}
+	body := Decide(s).Review.Body
+	const link = "[%[1]s/Dockerfile, line 4](https://github.example/acme/app/blob/headhead/%[1]s/Dockerfile#L4)"
+	want := "**`the same` costs** (" + fmt.Sprintf(link, "a") + "; " + fmt.Sprintf(link, "b") + "; " + fmt.Sprintf(link, "c") + "): It does. [r](https://docs.example/r.md)\n\n"
+	if !strings.Contains(body, want) || strings.Count(body, "`the same`") != 1 || strings.Count(body, "+RUN better") != 3 {
+		t.Errorf("want %s in\n%s", want, body)
+	}
+	for n := range 3 {
+		if !strings.Contains(body, fmt.Sprintf("**`other %d` costs** (", n)) {
+			t.Errorf("other %d is lost:\n%s", n, body)
+		}
+	}
+}
+
 func TestFailOn(t *testing.T) {
 	for _, test := range []struct{ severity, failOn, want string }{
 		{"error", "never", "neutral"},

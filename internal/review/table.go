@@ -156,8 +156,11 @@ func (d *decision) countsWithAll(path string, p analysis.Plan) (with []analysis.
 	if number == 0 || len(p.History.All) != len(p.Steps) {
 		return nil, ""
 	}
-	if number == 1 {
+	switch number {
+	case 1:
 		return p.History.All, "with the suggestion"
+	case 2:
+		return p.History.All, "with both suggestions"
 	}
 	return p.History.All, fmt.Sprintf("with all %d suggestions", number)
 }

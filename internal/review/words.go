@@ -58,13 +58,15 @@ func (d *decision) pages(findings []*finding) string {
 	return strings.Join(links, " · ")
 }
 
+// maxJoined is how many names a sentence for several findings has.
+const maxJoined = 8
+
 // joined is one sentence for the sentences of several findings: where they differ in their first piece
-// of code only, "`a`, `b` and `c` are not pinned."; ok is false where they do not.
-func joined(texts []rules.Text) (rules.Text, bool) {
+// of code only, "`a`, `b` and `c` are not pinned.", with at most so many names; ok is false where they do not.
+func joined(texts []rules.Text, most int) (rules.Text, bool) {
 	if len(texts) == 1 {
 		return texts[0], true
 	}
-	const most = 8
 	var names []rules.Piece
 	tail := ""
 	for i, t := range texts {
@@ -118,7 +120,7 @@ func paragraphs(findings []*finding, text func(*finding) rules.Text) []paragraph
 			if g.why != why || g.advice != advice || one.Rule != f.Rule || one.Path != f.Path {
 				return false
 			}
-			_, ok := joined([]rules.Text{text(one), text(f)})
+			_, ok := joined([]rules.Text{text(one), text(f)}, maxJoined)
 			return ok
 		})
 		if at < 0 {
@@ -133,7 +135,7 @@ func paragraphs(findings []*finding, text func(*finding) rules.Text) []paragraph
 		for j, f := range g.findings {
 			texts[j] = text(f)
 		}
-		title, ok := joined(texts)
+		title, ok := joined(texts, maxJoined)
 		if !ok {
 			title = texts[0]
 		}
@@ -172,31 +174,90 @@ func withheld(findings []*finding) string {
 	return ""
 }
 
-// section writes an item in a body: its sentences with a link to the lines.
-func (d *decision) section(i *item) string {
+// section is what a body says of an item, or of several that say the same of other places.
+type section struct {
+	title, rest string // Markdown
+	places      []linesIn
+}
+
+// linesIn are lines of a file, in its order.
+type linesIn struct {
+	path  string
+	lines []source.Lines
+}
+
+// sections are an item's sentences with a link to the lines.
+func (d *decision) sections(i *item) []section {
 	if i.first().config != nil {
-		return d.configSection(i)
+		return []section{{rest: d.configSection(i)}}
 	}
-	var out []string
+	var out []section
 	for n, p := range paragraphs(i.findings, title) {
-		all := linesOfAll(p.findings)
-		lines := all[0].Hull(all[len(all)-1])
-		name := linesList(all)
+		at := linesIn{p.findings[0].Path, linesOfAll(p.findings)}
 		if n == 0 && i.suggestion != nil && !i.elsewhere() {
-			lines, name = i.suggestion.Lines, linesName(i.suggestion.Lines)
+			at.lines = []source.Lines{i.suggestion.Lines}
 		}
 		numbers := ""
 		if n == 0 {
 			numbers = d.numbers(i, "the edit")
 		}
-		rest := sentences(p.why, numbers, p.advice, withheld(p.findings), d.pages(p.findings))
+		out = append(out, section{
+			title:  bold(strings.TrimSuffix(p.title, ".")),
+			rest:   sentences(p.why, numbers, p.advice, withheld(p.findings), d.pages(p.findings)),
+			places: []linesIn{at},
+		})
+	}
+	return out
+}
+
+// joinSections puts those that say the same into one, in the place of the first.
+func (d *decision) joinSections(all []section) []string {
+	var kept []section
+	for _, s := range all {
+		at := slices.IndexFunc(kept, func(k section) bool { return k.title == s.title && k.rest == s.rest && len(s.places) > 0 })
+		if at >= 0 {
+			kept[at].places = append(slices.Clone(kept[at].places), s.places...)
+			continue
+		}
+		kept = append(kept, s)
+	}
+	var out []string
+	for _, s := range kept {
+		if len(s.places) == 0 {
+			out = append(out, s.rest)
+			continue
+		}
 		colon := ":"
-		if rest == "" {
+		if s.rest == "" {
 			colon = "."
 		}
-		out = append(out, sentences(bold(strings.TrimSuffix(p.title, ".")), "("+d.place(p.findings[0].Path, lines, name)+")"+colon, rest))
+		out = append(out, sentences(s.title, "("+d.links(s.places)+")"+colon, s.rest))
 	}
-	return strings.Join(out, "\n\n")
+	return out
+}
+
+// links are those to places, one for each file.
+func (d *decision) links(places []linesIn) string {
+	const most = 10
+	var files []linesIn
+	for _, p := range places {
+		at := slices.IndexFunc(files, func(f linesIn) bool { return f.path == p.path })
+		if at < 0 {
+			files = append(files, linesIn{path: p.path})
+			at = len(files) - 1
+		}
+		files[at].lines = append(files[at].lines, p.lines...)
+	}
+	var links []string
+	for n, f := range files {
+		if n == most {
+			links = append(links, fmt.Sprintf("and %d more", len(files)-n))
+			break
+		}
+		slices.SortFunc(f.lines, func(a, b source.Lines) int { return a.First - b.First })
+		links = append(links, d.place(f.path, f.lines[0].Hull(f.lines[len(f.lines)-1]), linesList(f.lines)))
+	}
+	return strings.Join(links, "; ")
 }
 
 // opening writes what the body says of an item that stands in a comment: its cause and what it costs.
@@ -240,7 +301,11 @@ func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 	opening := bold(markdown(here(first)))
 	if on != first.Path {
 		// "Here" is not these lines: what it is about is linked.
-		opening = bold(strings.TrimSuffix(markdown(first.Title), ".")) + " (" + d.places(i.findings) + ")."
+		var places []linesIn
+		for _, f := range i.findings {
+			places = append(places, linesIn{f.Path, []source.Lines{f.Lines}})
+		}
+		opening = bold(strings.TrimSuffix(markdown(first.Title), ".")) + " (" + d.links(places) + ")."
 	}
 	head := sentences(opening, why, markdown(first.Advice))
 	tail := sentences(d.alsoSettles(i), d.checked(i, i.suggestion), d.pages(i.findings))
@@ -249,20 +314,6 @@ func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 	}
 	_, edit := d.edit(first.Dockerfile, []*analysis.Suggestion{i.suggestion})
 	return head + "\n\n" + edit + "\n\n" + tail
-}
-
-// places links the lines of findings.
-func (d *decision) places(findings []*finding) string {
-	const most = 5
-	var links []string
-	for n, f := range findings {
-		if n == most {
-			links = append(links, fmt.Sprintf("and %d more", len(findings)-n))
-			break
-		}
-		links = append(links, d.place(f.Path, f.Lines, linesName(f.Lines)))
-	}
-	return strings.Join(links, "; ")
 }
 
 func trailing(s string) string {
