@@ -18,6 +18,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/checkout"
 	"github.com/hitrate-bot/hitrate/internal/source"
+	"github.com/hitrate-bot/hitrate/internal/workflow"
 )
 
 // repository is one repository that arguments of a check lie in, with what they name of it.
@@ -29,6 +30,7 @@ type repository struct {
 	cfg         config.Repository
 	dockerfiles []string // to look at, by their paths in the repository
 	manifests   []string // requirements files: what images that install them are told about them
+	workflows   []string // what the images that they build are told about them
 
 	found analysis.Report
 	files map[string]*source.File // what findings and suggestions are in
@@ -182,6 +184,8 @@ func (r *repository) choose(from string) error {
 			return usageError("%s: no such file or directory among the files of the checkout (is it ignored by git?)", arg)
 		case !r.cfg.MatchesDockerfile(rel) && slices.Contains([]string{".txt", ".in", ".pip"}, path.Ext(rel)):
 			r.manifests = append(r.manifests, rel)
+		case !r.cfg.MatchesDockerfile(rel) && strings.HasPrefix(rel, ".github/workflows/") && workflow.Wanted(rel):
+			r.workflows = append(r.workflows, rel)
 		default:
 			r.dockerfiles = append(r.dockerfiles, rel)
 		}
@@ -269,24 +273,51 @@ func (r *repository) analyse(ctx context.Context, local analysis.Local) (err err
 	if request.Dockerfiles == nil {
 		request.Dockerfiles = []string{} // none, which is another thing than all
 	}
-	if r.found, err = local.Run(ctx, request); err != nil || len(r.manifests) == 0 {
+	if r.found, err = local.Run(ctx, request); err != nil {
 		return err
 	}
 	local.Looked = nil
-	request.Dockerfiles, request.Changed, request.WithoutFixes = nil, r.manifests, true
-	about, err := local.Run(ctx, request)
-	if err != nil {
-		return err
+	if request.Dockerfiles = nil; len(r.workflows) > 0 {
+		about, err := local.Run(ctx, request)
+		if err != nil {
+			return err
+		}
+		r.add(about, r.workflows)
 	}
+	if request.Changed, request.WithoutFixes = r.manifests, true; len(r.manifests) > 0 {
+		about, err := local.Run(ctx, request)
+		if err != nil {
+			return err
+		}
+		r.add(about, r.manifests)
+	}
+	return nil
+}
+
+// add takes over what another report says of some files, with the edits of these.
+func (r *repository) add(about analysis.Report, files []string) {
+	suggestions := map[int]int{} // of about to those of found
 	for _, f := range about.Findings {
 		listed := slices.ContainsFunc(r.found.Findings, func(g analysis.Finding) bool {
 			return g.Rule == f.Rule && g.Path == f.Path && g.Lines == f.Lines
 		})
-		if slices.Contains(r.manifests, f.Path) && !listed {
-			r.found.Findings = append(r.found.Findings, f)
+		if listed || !slices.Contains(files, f.Path) {
+			continue
 		}
+		if i := f.Suggestion; i >= 0 {
+			at, known := suggestions[i]
+			if !known {
+				s := about.Suggestions[i]
+				s.Findings = nil
+				at = len(r.found.Suggestions)
+				suggestions[i], r.found.Suggestions = at, append(r.found.Suggestions, s)
+			}
+			s := &r.found.Suggestions[at]
+			s.Findings = append(s.Findings, len(r.found.Findings))
+			f.Suggestion = at
+		}
+		r.found.Findings = append(r.found.Findings, f)
 	}
-	return nil
 }
 
 // readFiles reads what findings and suggestions are in.

@@ -31,8 +31,16 @@ type Check struct {
 	Fixed bool
 }
 
-// proven is what was done to every suggestion before it is one; see package fix.
-const proven = "Checked: compiles with BuildKit, same image configuration, otherwise the same steps."
+// proven is what was done to a suggestion before it was one; see package fix.
+func proven(s *analysis.Suggestion) string {
+	switch {
+	case strings.HasSuffix(s.Path, ".dockerignore"):
+		return "Checked: no file of the repository is left out by it."
+	case strings.HasPrefix(s.Path, ".github/workflows/"):
+		return "Checked: nothing else in the workflow changes, and the build keeps its cache."
+	}
+	return "Checked: compiles with BuildKit, same image configuration, otherwise the same steps."
+}
 
 // Change is one file as it is and as it would be with all suggestions.
 type Change struct {

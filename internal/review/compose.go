@@ -9,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/source"
+	"github.com/hitrate-bot/hitrate/internal/workflow"
 )
 
 // maxComments is the most inline comments of one review, whatever is configured: GitHub is known to
@@ -275,6 +276,7 @@ func (d *decision) nextBuild(i markItem) string {
 	switch {
 	case strings.HasSuffix(i.Path, ".dockerignore"):
 		runs = "the step that brought it and those below it"
+	case workflow.Wanted(i.Path):
 	case i.Dockerfile != "":
 		return ""
 	case line == 0:

@@ -301,6 +301,13 @@ func (d *decision) withoutCache(paths []string) []block {
 		if len(plans) == 0 || slices.ContainsFunc(plans, kept) {
 			continue
 		}
+		_, counted := d.evidenceOf(path)
+		if d.saysWithoutCache(path) {
+			if counted {
+				blocks = append(blocks, block{text: numbersKept})
+			}
+			continue
+		}
 		text := "No cache is kept"
 		if len(paths) > 1 {
 			text += " for " + pathName(path)
@@ -311,12 +318,21 @@ func (d *decision) withoutCache(paths []string) []block {
 		} else {
 			text += ": every build runs every step."
 		}
-		if _, ok := d.evidenceOf(path); ok {
-			text += " The numbers here are for a cache that is kept."
+		if counted {
+			text += " " + numbersKept
 		}
 		blocks = append(blocks, block{text: text})
 	}
 	return blocks
+}
+
+const numbersKept = "The numbers here are for a cache that is kept."
+
+// saysWithoutCache says whether a finding is that a build of the Dockerfile keeps no cache.
+func (d *decision) saysWithoutCache(dockerfile string) bool {
+	return slices.ContainsFunc(d.findings, func(f *finding) bool {
+		return f.Rule == "ci-build-without-cache" && f.Dockerfile == dockerfile && f.inScope
+	})
 }
 
 // origin links a place that is known as text, like ".github/workflows/ci.yml, line 31".

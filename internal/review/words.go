@@ -348,10 +348,10 @@ func (d *decision) checked(about *item, s *analysis.Suggestion) string {
 	}
 	said := strings.Join(notes, " ")
 	if first := about.first(); s.Path != first.Dockerfile {
-		// The ignore file: package fix has compared what it lets into the build context.
 		if first.Path != first.Dockerfile {
-			return said
+			return sentences(said, "Checked: nothing else in the workflow changes, and the build keeps its cache.")
 		}
+		// The ignore file: package fix has compared what it lets into the build context.
 		runs := d.runsOnce(first.Path, first.Lines.First)
 		switch {
 		case len(about.findings) > 1:
