@@ -36,7 +36,7 @@ func Prepare(ctx context.Context, cache string) (string, error) {
 		return "", &Unavailable{"it needs root"}
 	}
 	var missing []string
-	for _, need := range []struct{ program, pkg string }{{"runc", "runc"}, {"busybox", "busybox-static"}} {
+	for _, need := range []struct{ program, pkg string }{{"runc", "runc"}, {"busybox", "busybox-static"}, {"bash-static", "bash-static"}} {
 		if _, err := exec.LookPath(need.program); err != nil {
 			missing = append(missing, need.pkg)
 		}

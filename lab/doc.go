@@ -2,8 +2,8 @@
 // Dockerfile, makes one change, builds again, reads for each step whether it was cached or executed,
 // and sets that against the prediction.
 //
-// It needs root, and Debian's runc and busybox-static, which it installs when they are missing. It
-// opens no port: the daemon listens on a unix socket, its root is an empty directory that is removed
+// It needs root, and Debian's runc, busybox-static and bash-static, which it installs when they are
+// missing. It opens no port: the daemon listens on a unix socket, its root is an empty directory that is removed
 // afterwards, and base images come from a directory.
 //
 // go test ./... in this directory runs a part that takes minutes; HITRATE_LAB=all runs everything.

@@ -77,7 +77,7 @@ func skeleton() []LayerFile {
 func accounts(ids map[string]int) []LayerFile {
 	passwd, group := "root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n"
 	for _, name := range sortedKeys(ids) {
-		passwd += fmt.Sprintf("%s:x:%d:%d:%s:/:/bin/sh\n", name, ids[name], ids[name], name)
+		passwd += fmt.Sprintf("%s:x:%d:%d:%s:/home/%s:/bin/sh\n", name, ids[name], ids[name], name, name)
 		group += fmt.Sprintf("%s:x:%d:\n", name, ids[name])
 	}
 	return []LayerFile{{Name: "etc/passwd", Mode: 0o644, Data: []byte(passwd)}, {Name: "etc/group", Mode: 0o644, Data: []byte(group)}}

@@ -29,6 +29,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 type needs struct {
 	mu       sync.Mutex
 	images   map[string]bool // as a named context calls them
+	ownUsers bool            // commands add users, and make their directories
 	paths    map[string]bool // copied or mounted from stages and images
 	users    map[string]bool // and groups
 	programs map[string]bool
@@ -206,6 +207,9 @@ func (n *needs) layer(stub []byte, random bool) []LayerFile {
 	ids := map[string]int{}
 	for i, name := range sortedKeys(n.users) {
 		ids[name] = 1000 + i
+		if !n.ownUsers {
+			dirs["home"], dirs["home/"+name] = 0o755, 0o777
+		}
 	}
 	for _, f := range accounts(ids) {
 		put(f)

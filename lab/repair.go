@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -94,10 +93,12 @@ func replaceLines(text string, suggestions []analysis.Suggestion) string {
 }
 
 // dress gives both sides base images with a real shell and package managers that leave what real ones
-// leave.
-func (r *Repair) dress(ctx context.Context, images *Images, tools []byte) error {
+// leave. What ADD takes from the web comes from the server instead.
+func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server string) error {
 	n := newNeeds()
-	for _, side := range []Side{r.Before, r.After} {
+	for _, at := range []*Side{&r.Before, &r.After} {
+		addFrom(at, server)
+		side := *at
 		text := []byte(side.Tree[side.Build.Dockerfile].Data)
 		if err := n.add(ctx, text, side.Build); err != nil {
 			return err
@@ -109,15 +110,13 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte) error 
 		for _, in := range file.Instructions {
 			if run := in.Run(); run != nil {
 				for _, c := range run.Commands {
+					n.ownUsers = n.ownUsers || c.Name == "useradd" || c.Name == "adduser"
 					if c.Name != "" && !strings.Contains(c.Words[0].Value, "/") {
 						n.programs[c.Name] = true
 					}
 				}
 			}
 		}
-	}
-	if n.remote {
-		return fmt.Errorf("it fetches from the network")
 	}
 	files, err := n.system(tools)
 	if err != nil {
@@ -132,18 +131,33 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte) error 
 	return err
 }
 
-// system is a file system with busybox's shell and programs, and tools under the names of package
+// addFrom puts a server in the place of the hosts that ADD fetches from.
+func addFrom(side *Side, server string) {
+	text := side.Tree[side.Build.Dockerfile].Data
+	file, err := dockerfile.Parse(source.New(side.Build.Dockerfile, []byte(text)))
+	if err != nil {
+		return // what refuses it says so
+	}
+	for _, in := range slices.Backward(file.Instructions) {
+		if in.Keyword == "ADD" {
+			added := text[in.Span.Start:in.Span.End]
+			for _, scheme := range []string{"http://", "https://"} {
+				added = strings.ReplaceAll(added, scheme, "http://"+server+"/")
+			}
+			text = text[:in.Span.Start] + added + text[in.Span.End:]
+		}
+	}
+	*side = side.with(side.Build.Dockerfile, text)
+}
+
+// system is a file system with bash as its shell and busybox's programs, and tools under the names of package
 // managers and of every program that busybox lacks or that would use the network.
 func (n *needs) system(tools []byte) ([]LayerFile, error) {
-	program, err := exec.LookPath("busybox")
+	busybox, err := readProgram("busybox")
 	if err != nil {
 		return nil, err
 	}
-	busybox, err := os.ReadFile(program)
-	if err != nil {
-		return nil, err
-	}
-	list, err := exec.Command(program, "--list").Output()
+	list, err := exec.Command("busybox", "--list").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -151,25 +165,49 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 	for _, a := range strings.Fields(string(list)) {
 		applets[a] = true
 	}
-	for _, a := range []string{"busybox", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
+	for _, a := range []string{"busybox", "sh", "ash", "bash", "adduser", "addgroup", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
 		delete(applets, a)
 	}
-	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "sudo"} {
+	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "adduser", "groupadd", "addgroup", "git", "curl", "wget", "tar", "unzip"} {
 		n.programs[name] = true
 	}
+	delete(n.programs, "sudo")
 	files := slices.DeleteFunc(n.layer(tools, false), func(f LayerFile) bool {
-		return f.Link != "" && (applets[gopath.Base(f.Name)] || gopath.Base(f.Name) == "bash")
+		return f.Link != "" && (applets[gopath.Base(f.Name)] || slices.Contains([]string{"sh", "bash"}, gopath.Base(f.Name)))
 	})
-	files = append(files, LayerFile{Name: "bin/busybox", Mode: 0o755, Data: busybox}, LayerFile{Name: "usr/", Mode: 0o755}, LayerFile{Name: "usr/bin/", Mode: 0o755})
+	files = append(files, LayerFile{Name: "bin/busybox", Mode: 0o755, Data: busybox})
+	there := map[string]bool{}
+	for _, f := range files {
+		there[strings.TrimSuffix(f.Name, "/")] = true
+	}
+	for _, d := range []string{
+		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo",
+		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d",
+	} {
+		if !there[d] {
+			files = append(files, LayerFile{Name: d + "/", Mode: 0o755})
+		}
+	}
 	for _, a := range sortedKeys(applets) {
 		files = append(files, LayerFile{Name: "bin/" + a, Link: "/bin/busybox"})
 	}
-	// Busybox knows no bash; its ash takes what these files write for it.
-	bash := []byte("#!/bin/busybox sh\nexec /bin/busybox sh \"$@\"\n")
-	files = append(files, LayerFile{Name: "bin/bash", Mode: 0o755, Data: bash}, LayerFile{Name: "usr/bin/env", Link: "/bin/busybox"},
-		LayerFile{Name: "etc/apt/", Mode: 0o755}, LayerFile{Name: "etc/apt/apt.conf.d/", Mode: 0o755},
+	// Busybox' own shell prefers its wget and tar to what stands under these names.
+	bash, err := readProgram("bash-static")
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, LayerFile{Name: "bin/bash", Mode: 0o755, Data: bash}, LayerFile{Name: "bin/sh", Link: "/bin/bash"}, LayerFile{Name: "usr/bin/env", Link: "/bin/busybox"},
+		LayerFile{Name: "bin/sudo", Mode: 0o4755, Data: tools},
 		LayerFile{Name: "etc/apt/apt.conf.d/docker-clean", Mode: 0o644, Data: []byte("clean")})
 	return files, nil
+}
+
+func readProgram(name string) ([]byte, error) {
+	at, err := exec.LookPath(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(at)
 }
 
 // mayDiffer says which paths the effect of some rules' suggestions may leave another way.

@@ -3,6 +3,8 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,7 +163,7 @@ func tryRepair(t *testing.T, r Repair, all *repairTally) {
 	t.Helper()
 	ctx := t.Context()
 	what := fmt.Sprintf("%s with %s", r.Before.Build.Dockerfile, strings.Join(r.Rules, " and "))
-	err := r.dress(ctx, images, tools(t))
+	err := r.dress(ctx, images, tools(t), web(t))
 	if err == nil {
 		err = daemon.Empty(ctx)
 	}
@@ -260,6 +262,16 @@ func changedSource(ctx context.Context, r Repair, seen *buildcache.Seen) string 
 		}
 	}
 	return ""
+}
+
+// web is the address of a server that has something at every path.
+func web(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", r.URL.Path)))
+		_, _ = w.Write([]byte(r.URL.Path))
+	}))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
 }
 
 var toolsProgram []byte

@@ -47,8 +47,14 @@ func run(name string, args []string) error {
 		return sudo(args)
 	case name == "git" && len(words) > 1 && words[0] == "clone":
 		return clone(words[1:])
-	case name == "useradd":
+	case name == "useradd" || name == "adduser":
 		return user(words, args)
+	case name == "groupadd" || name == "addgroup":
+		return group(words, args)
+	case name == "curl" || name == "wget":
+		return download(name, args)
+	case name == "venv" || name == "virtualenv":
+		return environment(words)
 	}
 	if m, known := managers[name]; known && len(words) > 0 && slices.Contains(m.commands, words[0]) || known && len(words) == 0 && slices.Contains(m.commands, "") {
 		return m.install(flags)
@@ -140,7 +146,9 @@ func pip(words, args []string) error {
 		return nil
 	}
 	into, cached := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == ""
-	if os.Getuid() != 0 || slices.Contains(args, "--user") {
+	if dir := activated(); dir != "" {
+		into = filepath.Join(dir, "lib/python3/site-packages")
+	} else if os.Getuid() != 0 || slices.Contains(args, "--user") {
 		into = filepath.Join(home(), ".local/lib/python3/site-packages")
 	}
 	var what []string
@@ -313,7 +321,7 @@ func home() string {
 	return "/"
 }
 
-// sudo runs the rest: everything here is root's already.
+// sudo runs the rest as root.
 func sudo(args []string) error {
 	for len(args) > 0 && (strings.HasPrefix(args[0], "-") || strings.Contains(args[0], "=")) {
 		args = args[1:]
@@ -325,6 +333,9 @@ func sudo(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := errors.Join(syscall.Setgid(0), syscall.Setuid(0)); err != nil {
+		return err
+	}
 	return syscall.Exec(program, args, os.Environ())
 }
 
@@ -334,12 +345,82 @@ func clone(words []string) error {
 	if strings.Contains(into, ":") {
 		into = strings.TrimSuffix(filepath.Base(into), ".git")
 	}
-	for _, f := range []string{"README.md", "requirements.txt", "setup.py"} {
+	for _, f := range []string{"README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"} {
 		if err := write(filepath.Join(into, f), ""); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// download leaves a file where the flags say that one is left. Its text is the address.
+func download(name string, args []string) error {
+	into, address, last := "", "", ""
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		value := func() string {
+			if i+1 < len(args) {
+				i++
+				return args[i]
+			}
+			return ""
+		}
+		long, joined, hasValue := strings.Cut(a, "=")
+		short := strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--")
+		switch {
+		case strings.Contains(a, "://"):
+			address = a
+			last = filepath.Base(a)
+		case (long == "--output" || long == "--output-document") && hasValue:
+			into = joined
+		case a == "--output" || a == "--output-document", short && name == "curl" && strings.HasSuffix(a, "o"), short && name == "wget" && strings.HasSuffix(a, "O"):
+			into = value()
+		case short && name == "wget" && strings.Contains(a, "O"): // -O-, -qO/dev/null
+			_, into, _ = strings.Cut(a, "O")
+		case short && name == "curl" && strings.Contains(a, "O"), a == "--remote-name":
+			into = "."
+		}
+	}
+	switch {
+	case into == "-" || into == "" && (name == "curl" || address == ""):
+		return nil
+	case into == "" || into == ".":
+		into = last
+	}
+	return write(into, address)
+}
+
+// environment makes a virtual environment whose programs are those of the image.
+func environment(words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	bin := filepath.Join(words[len(words)-1], "bin")
+	if err := write(filepath.Join(bin, "activate"), ""); err != nil {
+		return err
+	}
+	for _, name := range []string{"python", "python3", "pip", "pip3"} {
+		if err := os.Symlink("/.lab/stub", filepath.Join(bin, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// activated is the virtual environment that this program was found in; "" for none.
+func activated() string {
+	program, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return ""
+	}
+	dir, err := filepath.Abs(filepath.Dir(program))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(dir, "activate")); err != nil {
+		return ""
+	}
+	return filepath.Dir(dir)
 }
 
 // user adds an account where there is none of the name.
@@ -356,15 +437,32 @@ func user(words, args []string) error {
 	if i := slices.Index(args, "-u"); i >= 0 && i+1 < len(args) {
 		id = args[i+1]
 	}
-	group, err := os.ReadFile("/etc/group")
-	if err != nil {
-		return err
+	for _, at := range []string{"-d", "--home-dir", "--home"} {
+		if i := slices.Index(args, at); i >= 0 && i+1 < len(args) && slices.ContainsFunc(args, func(a string) bool { return a == "-m" || a == "--create-home" }) {
+			if err := os.MkdirAll(args[i+1], 0o755); err != nil {
+				return err
+			}
+		}
 	}
 	if err := os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::/home/%s:/bin/sh\n", name, id, id, name)...), 0o644); err != nil {
 		return err
 	}
-	if strings.Contains("\n"+string(group), "\n"+name+":") {
+	return group([]string{name}, []string{"-g", id})
+}
+
+// group adds a group where there is none of the name.
+func group(words, args []string) error {
+	if len(words) == 0 {
 		return nil
 	}
-	return os.WriteFile("/etc/group", append(group, fmt.Sprintf("%s:x:%s:\n", name, id)...), 0o644)
+	name := words[len(words)-1]
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil || strings.Contains("\n"+string(groups), "\n"+name+":") {
+		return err
+	}
+	id := fmt.Sprint(1000 + strings.Count(string(groups), "\n"))
+	if i := slices.Index(args, "-g"); i >= 0 && i+1 < len(args) {
+		id = args[i+1]
+	}
+	return os.WriteFile("/etc/group", append(groups, fmt.Sprintf("%s:x:%s:\n", name, id)...), 0o644)
 }
