@@ -46,6 +46,7 @@ type Build struct {
 	CacheMode  string // of the export: "min", "max"; "" where nothing is written
 	CacheFrom  string // how the cache is known, for people: ".github/workflows/ci.yml, line 31"
 	Origin     string // how it is known, for people: "builds in .github/hitrate.yml", "docker-compose.yml, line 7", "guessed from COPY sources"
+	Certain    bool   // of a guess: everything that the Dockerfile names is there, and in no directory above
 }
 
 // Context is what BuildKit sees of a tree for one build.

@@ -39,6 +39,7 @@ func Guess(tree Tree, file *dockerfile.File) Build {
 		if n > m {
 			b.Context = "."
 		}
+		b.Certain = n < m && m == len(taken.sources)
 		return b
 	}
 	if n, m := existing(tree, taken.used), existing(here, taken.used); n != m {
@@ -46,6 +47,7 @@ func Guess(tree Tree, file *dockerfile.File) Build {
 		if n > m {
 			b.Context = "."
 		}
+		b.Certain = n < m && existing(here, taken.sources) == len(taken.sources)
 		return b
 	}
 	if taken.whole && !slices.ContainsFunc(here.Entries, func(e Entry) bool { return !belongsToBuild(e.Path) }) {

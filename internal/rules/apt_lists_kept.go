@@ -113,6 +113,9 @@ var tidy = regexp.MustCompile(`(?i)clean|purge|prune|install|apt|\.sh$`)
 // mayCleanUp says whether a command that the table does not know may take the index away: a removal
 // that could not be read, a shell script, a program with a name that says so.
 func mayCleanUp(c *dockerfile.Command) bool {
+	if condaInstaller(c) {
+		return false
+	}
 	switch c.Name {
 	case "", "rm", "find", "sh", "bash", "dash", "ash", "eval", "xargs", "parallel":
 		return true
@@ -121,6 +124,25 @@ func mayCleanUp(c *dockerfile.Command) bool {
 	}
 	program := c.Words[0].Value
 	return tidy.MatchString(c.Name) || strings.Contains(program, "/") && !strings.Contains(program, "/bin/") && shelleffects.MayRunManager(c)
+}
+
+// condaScript are the names under which the installers of conda are published.
+// Source: https://repo.anaconda.com/miniconda/, https://github.com/conda-forge/miniforge#install
+var condaScript = regexp.MustCompile(`(?i)(^|/)(mini(conda|forge)|mambaforge|anaconda)[^/]*\.sh$`)
+
+// condaInstaller says whether a command runs one of conda's installers, which touch nothing outside of
+// their directory.
+func condaInstaller(c *dockerfile.Command) bool {
+	words := c.Words
+	if c.Name == "sh" || c.Name == "bash" {
+		words = words[1:]
+	}
+	for _, w := range words {
+		if !strings.HasPrefix(w.Value, "-") {
+			return condaScript.MatchString(w.Value)
+		}
+	}
+	return false
 }
 
 // setupScripts are scripts behind an address that add a repository and run "apt-get update".

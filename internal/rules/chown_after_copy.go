@@ -59,19 +59,32 @@ func checkChown(p *Pass) {
 	}
 }
 
-// changesHands are the steps above that brought what a command gives another owner or mode.
+// changesHands are the steps above that brought what a command gives another owner or mode. Copies of a
+// few files count where they are many together.
 func (p *Pass) changesHands(lane []step, i int, o shelleffects.Ownership) []int {
-	var out []int
+	var filling, small []int
+	files := 0
 	for j := range lane[:i] {
 		in := lane[j].in
 		if in.Keyword != "COPY" && in.Keyword != "ADD" || len(in.Args) < 2 || p.ownedBy(in, o) {
 			continue
 		}
-		if slices.ContainsFunc(o.Paths, func(dir string) bool { return p.fills(in, dir) }) {
-			out = append(out, j)
+		most := 0
+		for _, dir := range o.Paths {
+			most = max(most, p.fills(in, dir))
+		}
+		switch {
+		case most >= smallFolder:
+			filling = append(filling, j)
+		case most > 0:
+			small = append(small, j)
+			files += most
 		}
 	}
-	return out
+	if len(filling) == 0 && files >= smallFolder {
+		return small
+	}
+	return filling
 }
 
 // ownedBy says whether a COPY gives its files the owner or mode already that a command is about to.
@@ -98,23 +111,27 @@ func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) boo
 // rootOwner is root as owner, as group, or as both.
 var rootOwner = regexp.MustCompile(`^(:?(root|0)|(root|0):(root|0)?)$`)
 
-// fills says whether a COPY or ADD fills a directory of the image, or a good part of it.
-func (p *Pass) fills(in *dockerfile.Instruction, dir string) bool {
+// fills is how many files a COPY or ADD puts into a directory of the image, as far as is known:
+// smallFolder at least where it fills it whole.
+func (p *Pass) fills(in *dockerfile.Instruction, dir string) int {
 	dest, known := shelleffects.Expand(in.Args[len(in.Args)-1].Value, p.states[in].Env)
 	if !known {
-		return false
+		return 0
 	}
 	if !path.IsAbs(dest) {
 		dest = path.Join("/", p.states[in].Workdir, dest)
 	}
 	dest = path.Clean(dest)
 	if cmd, ok := in.Command.(*instructions.CopyCommand); ok && cmd.From != "" {
-		return shelleffects.Covers(dir, dest)
+		if shelleffects.Covers(dir, dest) {
+			return smallFolder
+		}
+		return 0
 	}
 	n := 0
 	for _, c := range p.copiesOf(in) {
 		if c.root() && shelleffects.Covers(dir, c.dest) || c.unseen() && c.directory() && shelleffects.Covers(dir, c.dest) {
-			return true
+			return smallFolder
 		}
 		for _, pr := range c.pairs {
 			if shelleffects.Covers(dir, pr.image) {
@@ -122,7 +139,7 @@ func (p *Pass) fills(in *dockerfile.Instruction, dir string) bool {
 			}
 		}
 	}
-	return n >= smallFolder
+	return n
 }
 
 func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies []int) {

@@ -106,7 +106,7 @@ func (p *Pass) makes(lane []step, i int) []made {
 	}
 	for _, install := range e.Installs {
 		dir, ok := nodeCaches[install.Tool]
-		if state := p.states[in]; ok && install.Command.Straight && !install.Command.OtherUser && state.UserKnown && isRoot(state.User) {
+		if state := p.states[in]; ok && install.Command.Straight && !install.Command.OtherUser && state.UserKnown && isRoot(state.User) && !removesNamed(in.Run(), path.Base(dir)) {
 			add(made{what: say(install.Tool, "'s cache"), path: dir, tool: install.Tool, subject: dir})
 		}
 	}
@@ -138,6 +138,16 @@ func (p *Pass) makes(lane []step, i int) []made {
 		add(made{what: say(code(dir)), path: dir, subject: dir, filled: true})
 	}
 	return out
+}
+
+// removesNamed says whether a RUN removes something of a name, wherever that lies: "rm -rf .npm" in a
+// directory which is not known may well be in the home directory.
+func removesNamed(run *dockerfile.Run, name string) bool {
+	return slices.ContainsFunc(run.Commands, func(c *dockerfile.Command) bool {
+		return c.Name == "rm" && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool {
+			return path.Base(strings.TrimRight(w.Value, "/*")) == name
+		})
+	})
 }
 
 // mountedAt says whether a path is in a mount of a RUN, whatever its kind.
@@ -336,9 +346,15 @@ func (p *Pass) ownUse(e shelleffects.Effects, m made) bool {
 	if m.tool == "" {
 		return false
 	}
-	return slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == m.tool }) ||
+	return slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return sameManager(k.Tool, m.tool) }) ||
 		slices.ContainsFunc(e.Updates, func(u shelleffects.IndexUpdate) bool { return u.Tool == m.tool }) ||
 		slices.ContainsFunc(e.Installs, func(i shelleffects.Install) bool { return i.Tool == m.tool })
+}
+
+// sameManager says whether two names are one package manager: yum is a name of dnf where there is dnf.
+// Source: https://docs.fedoraproject.org/en-US/quick-docs/dnf/.
+func sameManager(a, b string) bool {
+	return a == b || a == "yum" && b == "dnf" || a == "dnf" && b == "yum"
 }
 
 func (p *Pass) reportLate(lane []step, i int, gone []made) {

@@ -25,7 +25,7 @@ var _ = register(&Rule{
 		"Nothing is offered where the install or a step between needs the source (also by an install hook of `package.json`, a workspace, a dependency in a folder), where a file that it reads is not in the build context, " +
 		"and where the moved `COPY` would write over what the install made: `node_modules` and `.venv` belong into the ignore file, and `npm install` writes the lock file where `npm ci` does not. " +
 		"For bundler, composer and cargo there are words only: a Gemfile is a program, composer's autoloader and cargo's manifest need the source.",
-	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests; `COPY --from=`, " +
+	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests, and a mount of a few files; `COPY --from=`, " +
 		"which is keyed by what it copies. Where LABEL, EXPOSE and CMD stand does not matter: they are no steps.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -69,8 +69,8 @@ func (p *Pass) installGroups(lane []step) []*installGroup {
 		if s == nil {
 			continue
 		}
-		c, at := p.standsInFront(lane, *s)
-		if c == nil || p.installedAbove(lane, at, *s) {
+		c, at, part := p.standsInFront(lane, *s)
+		if c == nil || p.installedAbove(lane, at, part) {
 			continue
 		}
 		n := slices.IndexFunc(groups, func(g *installGroup) bool { return g.copy == c })
@@ -78,7 +78,7 @@ func (p *Pass) installGroups(lane []step) []*installGroup {
 			n = len(groups)
 			groups = append(groups, &installGroup{copy: c, at: at, lane: lane})
 		}
-		groups[n].runs = append(groups[n].runs, *s)
+		groups[n].runs = append(groups[n].runs, part)
 	}
 	for _, g := range groups {
 		// What reads only files that no COPY brings is moved along by nobody.
@@ -105,7 +105,7 @@ func (p *Pass) serve(lane []step, i int) *served {
 			}
 		case install.NeedsSource != "" && p.fromContext(lane, i, install):
 			needsSource = true
-		case install.PackagingOnly:
+		case install.PackagingOnly, p.optional(install):
 		default:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
 			if install.NeedsSource == "" {
@@ -122,6 +122,12 @@ func (p *Pass) serve(lane []step, i int) *served {
 		return nil // the RUN may well need the source
 	}
 	return s
+}
+
+// optional says whether an install brings what a variable names, and only where it names something.
+func (p *Pass) optional(install shelleffects.Install) bool {
+	return !install.Command.Always && len(install.Packages) > 0 && install.NeedsSource == "" &&
+		!slices.ContainsFunc(install.Packages, func(name string) bool { return !strings.HasPrefix(strings.Trim(name, `"`), "$") })
 }
 
 // unseen says whether an install reads a manifest that the tree does not show and that a COPY of the
@@ -210,10 +216,10 @@ func (v *view) above(lane []step, i int) []*copied {
 	}
 }
 
-// standsInFront is the copy that makes a RUN's installs run again for nothing, and its place in the
-// lane: the nearest that brings one of their manifests together with more, else the first that
-// brings more than manifests. nil where there is none.
-func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
+// standsInFront is the copy that makes a RUN's installs run again for nothing, its place in the lane, and
+// those of the installs for which that is so: the nearest that brings one of their manifests together
+// with more, else the first that brings more than manifests. nil where there is none.
+func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 	var read []string
 	for _, r := range s.reads {
 		for _, l := range r.named {
@@ -234,23 +240,48 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int) {
 		return false
 	}
 	var first *copied
-	at := -1
+	at, served := -1, s
 	for _, c := range p.above(lane, s.i) {
-		if c.excess(read) == 0 {
-			continue
+		excess := c.excess(read)
+		if excess == 0 || c.mount && !c.root() && excess < fewFiles {
+			continue // a mount of a few files is made for this RUN
 		}
 		place := slices.IndexFunc(lane, func(st step) bool { return st.in == c.in })
 		if brings(c) {
-			return c, place
+			return c, place, s
 		}
 		// Another stage's copies count when they bring what the install reads; scripts and
 		// settings that a step between uses have to be there.
-		if place < 0 || !c.root() && (p.usedBetween(lane, place, s, c, c.excess(read) < fewFiles) || s.namesLocal()) {
+		if place < 0 {
 			continue
 		}
-		first, at = c, place
+		part, ok := s, c.root()
+		if !ok {
+			part, ok = p.unused(lane, place, s, c, excess < fewFiles)
+		}
+		if ok {
+			first, at, served = c, place, part
+		}
 	}
-	return first, at
+	return first, at, served
+}
+
+// unused is what of a RUN's installs comes before anything that may use what a copy brings; ok is false
+// where nothing does. With all is true, none of the RUN's other commands may.
+func (p *Pass) unused(lane []step, place int, s served, c *copied, all bool) (_ served, ok bool) {
+	if s.namesLocal() {
+		return s, false
+	}
+	for {
+		if !p.usedBetween(lane, place, s, c, all) {
+			return s, true
+		}
+		if n := len(s.installs) - 1; !all && n > 0 {
+			s.installs, s.reads = s.installs[:n], s.reads[:n]
+			continue
+		}
+		return s, false
+	}
 }
 
 // namesLocal says whether the requirements name a local path, so that a directory which is copied may

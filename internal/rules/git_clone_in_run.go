@@ -3,6 +3,7 @@ package rules
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -22,7 +23,7 @@ var _ = register(&Rule{
 		"when something above it changes, the newest state comes in at once, unasked, and two builders can have two states. " +
 		"Where a commit is checked out behind the clone, the state is sure, and what costs is the history: it is fetched each time that the step runs, and `.git` is part of the layer.",
 	Fix: "",
-	Not: "A shallow clone of a tag or commit; a shallow clone of a name that a variable holds (whoever builds chooses it, and another value is another step); addresses with a tag or commit in them. " +
+	Not: "A shallow clone of a tag or commit; a shallow clone of a name that a variable holds (whoever builds chooses it, and another value is another step), unless it holds a branch such as `master`; addresses with a tag or commit in them. " +
 		"`git fetch` of a commit into an empty repository is fine too, and so is a step that something above it refreshes: an `ADD` of `https://api.github.com/repos/…`, an `ARG CACHEBUST`. A moving clone does not bust the cache: it goes stale. " +
 		"`ADD https://…/app.git#<commit> /app` fetches that commit alone, without `.git`, and is cached by the commit; with a branch behind the `#` BuildKit asks the remote in each build.",
 	Sources: []Source{
@@ -133,7 +134,8 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) int {
 	return stateHeavy
 }
 
-// checkedOutLater says whether a RUN below checks out a tag or commit: of which clone is not asked.
+// checkedOutLater says whether a RUN below checks out a tag or commit: of which clone is not asked, unless
+// that RUN makes one of its own before.
 func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
 	if another {
 		return false // the next clone of the same RUN has the same claim to it
@@ -141,7 +143,10 @@ func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
 	for _, st := range lane[i+1:] {
 		e := p.effectsOf(st.in)
 		for _, c := range e.Checkouts {
-			if c.Ref.Kind != shelleffects.RefBranch {
+			own := slices.ContainsFunc(e.Fetches, func(f shelleffects.Fetch) bool {
+				return f.How == shelleffects.FetchClone && f.Command.Span.Start < c.Command.Span.Start
+			})
+			if c.Ref.Kind != shelleffects.RefBranch && !own {
 				return true
 			}
 		}

@@ -20,7 +20,7 @@ var _ = register(&Rule{
 	Why: "Everything in the directory is sent and becomes part of the step's key: `.git`, virtual environments, caches and the Dockerfile itself. " +
 		"A commit without any change to the code, or an edit of the Dockerfile's comments, runs the step and all below it again.",
 	Fix: "`hitrate check --fix` writes an ignore file that fits. A review shows it: a file that does not exist cannot be suggested in a pull request.",
-	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
+	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files, or of which nothing shows that they are what the image is built from. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
 		"`.git` is not to be ignored always: where a version is read from it (setuptools-scm, hatch-vcs, versioneer, pbr, `git describe`), it stays.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
@@ -38,7 +38,7 @@ func checkMissingDockerignore(p *Pass) {
 		slices.ContainsFunc(p.Builds, func(b buildcontext.Build) bool { return b.Kind == buildcontext.Git }) {
 		return
 	}
-	if !p.root() && (!p.writtenDown() || len(p.Context.Tree.Entries) < smallFolder) {
+	if !p.root() && (!p.writtenDown() && !p.Context.Build.Certain || len(p.Context.Tree.Entries) < smallFolder) {
 		return // the directory is a guess, or holds little but what the image is made of
 	}
 	for _, stage := range p.File.Stages {

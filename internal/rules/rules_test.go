@@ -146,7 +146,11 @@ func (c *testCase) input(t testing.TB) Input {
 	if c.build != "" && !strings.Contains(c.build, "guess") {
 		facts.Builds = []buildcontext.Build{build}
 	}
-	context, err := buildcontext.Open(buildcontext.NewTree(entries), build, func(p string) ([]byte, error) { return c.files[p], nil })
+	tree := buildcontext.NewTree(entries)
+	if guess := buildcontext.Guess(tree, file); strings.Contains(c.build, "guess") && guess.Context == build.Context {
+		build.Certain = guess.Certain
+	}
+	context, err := buildcontext.Open(tree, build, func(p string) ([]byte, error) { return c.files[p], nil })
 	if err != nil {
 		t.Fatal(err)
 	}

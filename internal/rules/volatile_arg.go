@@ -61,6 +61,8 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 		return known{as: "release"} // without a value what uses it would make no sense
 	case releaseName.MatchString(name) && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
 		return known{as: "release"}
+	case releaseName.MatchString(name) && use.labelled && !p.writtenDown() && value != nil && !tagDefault.MatchString(*value):
+		return known{as: "release"} // the image says under its value what it is
 	case value == nil && use.pretends:
 		return known{as: "release", use: true}
 	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):

@@ -17,7 +17,7 @@ var _ = register(&Rule{
 	Title:    "A build argument that changes with each build stands above steps that do not use it",
 	Severity: config.SeverityWarning,
 	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
-		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs or an `ENV` of the same name hands on, or that stands in for the version which setuptools-scm would ask git for.",
+		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs or an `ENV` of the same name hands on, or with a default such as `dev` that a label states, or that stands in for the version which setuptools-scm would ask git for.",
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +

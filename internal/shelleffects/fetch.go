@@ -79,6 +79,15 @@ func (c *call) chosen(w dockerfile.Word, a arg) arg {
 	return a
 }
 
+// branch is chosen for what a clone is told to check out: as long as nobody sets the variable, a branch
+// that is its value moves like any other.
+func (c *call) branch(w dockerfile.Word, a arg) arg {
+	if branches[a.text] {
+		return a
+	}
+	return c.chosen(w, a)
+}
+
 // fetches adds what a command fetches from forges.
 func (e *Effects) fetches(c *call, k kind) {
 	switch {
@@ -120,9 +129,9 @@ func (e *Effects) gitFetch(c *call) {
 			name, value, has := strings.Cut(a.text, "=")
 			switch {
 			case (a.text == "-b" || a.text == "--branch") && i+1 < len(c.args):
-				f.Ref = refOf(c.chosen(c.cmd.Words[i+2], c.args[i+1]))
+				f.Ref = refOf(c.branch(c.cmd.Words[i+2], c.args[i+1]))
 			case has && name == "--branch":
-				f.Ref = refOf(c.chosen(c.cmd.Words[i+1], arg{text: value, known: a.known}))
+				f.Ref = refOf(c.branch(c.cmd.Words[i+1], arg{text: value, known: a.known}))
 			}
 		}
 		if k := c.git(); len(k.paths) == 1 && !p.has("C") {
