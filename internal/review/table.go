@@ -135,6 +135,9 @@ func (d *decision) table(path string, p analysis.Plan) string {
 		writeRow(&b, row)
 	}
 	foot := d.foot(path, p, numbers)
+	if differs {
+		foot = sentences("What is cached is what a builder still has from the commit where this branch starts.", foot)
+	}
 	if more := len(p.Steps) - maxRows; more > 0 {
 		foot = sentences("And "+count(more, "more step")+".", foot)
 	}
