@@ -23,8 +23,12 @@ func (t Tree) match(src string) (files []string, whole bool) {
 	if len(src) > maxPath {
 		return nil, false
 	}
+	paths := t.wildcards(clean(src))
+	if len(paths) == 1 { // sorted, and each once
+		return t.collect(paths[0])
+	}
 	found := map[string]bool{}
-	for _, p := range t.wildcards(clean(src)) {
+	for _, p := range paths {
 		entries, dir := t.collect(p)
 		for _, e := range entries {
 			found[e] = true
