@@ -280,8 +280,11 @@ func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
 		archive := false
 		for _, f := range c.pairs {
 			archive = archive || isArchive(f.image) || strings.HasSuffix(f.image, ".whl") || strings.HasSuffix(f.image, ".deb") || strings.HasSuffix(f.image, ".zip")
-			if entry, ok := p.Context.Tree.Lookup(p.Context.RepoPath(f.context)); ok {
+			if entry, ok := p.Context.Tree.Lookup(f.context); ok {
 				size += entry.Size
+			}
+			if size >= smallSize {
+				break
 			}
 		}
 		if size < smallSize && (size > 0 || len(c.pairs) < manyFiles) && !archive {

@@ -182,14 +182,21 @@ func (p *Pass) namedFiles() []string {
 // patternHits says whether a pattern of the suggested file would leave out a named path, or a file
 // that is in the tree: what is committed is meant to be there.
 func (p *Pass) patternHits(pattern string, named []string) bool {
-	base := strings.TrimPrefix(pattern, "**/")
+	base, anywhere := strings.CutPrefix(pattern, "**/")
+	literal := !strings.ContainsAny(base, "*?[")
 	hits := func(file string) bool {
-		if !strings.HasPrefix(pattern, "**/") {
+		if !anywhere {
 			return file == pattern || strings.HasPrefix(file, pattern+"/")
 		}
-		for _, part := range strings.Split(file, "/") {
-			if ok, _ := path.Match(base, part); ok {
+		for part, rest, more := "", file, true; more; {
+			part, rest, more = strings.Cut(rest, "/")
+			if literal && part == base {
 				return true
+			}
+			if !literal {
+				if ok, _ := path.Match(base, part); ok {
+					return true
+				}
 			}
 		}
 		return false
