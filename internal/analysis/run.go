@@ -316,6 +316,13 @@ func (a *run) open(ctx context.Context, p string) *target {
 	if !ok {
 		return nil
 	}
+	// Source: Docker's reference, "Pre-defined ARGs / BuildKit built-in build args".
+	frontend := foreign(builds[0].Args["BUILDKIT_SYNTAX"])
+	builds = slices.DeleteFunc(builds, func(b buildcontext.Build) bool { return foreign(b.Args["BUILDKIT_SYNTAX"]) != "" })
+	if len(builds) == 0 {
+		a.skip(p, 0, fmt.Sprintf("not analysed: the build argument BUILDKIT_SYNTAX names the frontend %s, and hitrate knows Dockerfile's own", frontend))
+		return nil
+	}
 	t.in.Builds = builds
 	if !a.setContext(t) {
 		return nil
@@ -511,22 +518,30 @@ func foreignFrontend(file *dockerfile.File) (line int, frontend string) {
 		if !strings.EqualFold(d.Name, "syntax") {
 			continue
 		}
-		fields := strings.Fields(d.Value)
-		if len(fields) == 0 {
-			return 0, ""
+		if image := foreign(d.Value); image != "" {
+			return file.Source.LineFromOffset(d.Span.Start), image
 		}
-		name, _, _ := strings.Cut(fields[0], "@")
-		if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-			name = name[:i]
-		}
-		for _, own := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
-			if name == own || strings.HasSuffix(name, "/"+own) {
-				return 0, ""
-			}
-		}
-		return file.Source.LineFromOffset(d.Span.Start), fields[0]
+		break
 	}
 	return 0, ""
+}
+
+// foreign is the image of a frontend that is not Dockerfile's own; "" for the own one, and for none.
+func foreign(syntax string) string {
+	fields := strings.Fields(syntax)
+	if len(fields) == 0 {
+		return ""
+	}
+	name, _, _ := strings.Cut(fields[0], "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	for _, own := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
+		if name == own || strings.HasSuffix(name, "/"+own) {
+			return ""
+		}
+	}
+	return fields[0]
 }
 
 // valuesFirst puts the builds first that give every FROM a value.
