@@ -75,6 +75,11 @@ func (t Tree) wildcards(src string) []string {
 		return nil
 	}
 	pattern := strings.Join(parts[first:], "/")
+	// A wildcard matches no slash, other than a class: "[^a]".
+	least, most := len(parts)-first, len(parts)-first
+	if strings.Contains(pattern, "[") {
+		least, most = 1, maxPath
+	}
 	var matches []string
 	judged := map[string]bool{} // directories and files below base, and whether they match
 	for _, e := range t.below(base) {
@@ -82,12 +87,18 @@ func (t Tree) wildcards(src string) []string {
 		if len(rel) > maxPath {
 			continue
 		}
+		depth := 0
 		for end := 0; end < len(rel); {
 			next := strings.IndexByte(rel[end+1:], '/')
 			if next < 0 {
 				end = len(rel)
 			} else {
 				end += 1 + next
+			}
+			if depth++; depth < least {
+				continue
+			} else if depth > most {
+				break
 			}
 			at := rel[:end]
 			ok, done := judged[at]
