@@ -196,8 +196,8 @@ func (a *analyzer) findRequirements(manifest string) {
 		}
 		a.find("unpinned-requirement", n+1, analysis.Finding{
 			Path: e.Path, Subject: l, Severity: config.SeverityInfo,
-			Title:  rules.Text{{Code: l}, {Words: " is not pinned."}},
-			Here:   rules.Text{{Code: l}, {Words: " is not pinned."}},
+			Title:  rules.Text{{Code: l}, {Words: " is not pinned.", Many: " are not pinned."}},
+			Here:   rules.Text{{Code: l}, {Words: " is not pinned.", Many: " are not pinned."}},
 			Why:    rules.Text{{Words: "The cached install keeps the version it found until something above it changes; then it moves without anyone asking."}},
 			Advice: rules.Text{{Words: "Pin it, or install from a lock file."}},
 		})

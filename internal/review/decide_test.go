@@ -198,7 +198,7 @@ func TestManyRequirementsAreOneComment(t *testing.T) {
 		fmt.Fprintf(&patch, "+%s\n", name)
 		f := simple("unpinned-requirement", "requirements.txt", name, at(n+1, n+1))
 		f.Dockerfile = "Dockerfile"
-		f.Title = rules.Text{{Code: name}, {Words: " is not pinned."}}
+		f.Title = rules.Text{{Code: name}, {Words: " is not pinned.", Many: " are not pinned."}}
 		f.Here = f.Title
 		s.Head.Findings = append(s.Head.Findings, f)
 	}

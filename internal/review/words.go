@@ -62,24 +62,25 @@ func (d *decision) pages(findings []*finding) string {
 const maxJoined = 8
 
 // joined is one sentence for the sentences of several findings: where they differ in their first piece
-// of code only, "`a`, `b` and `c` are not pinned.", with at most so many names; ok is false where they do not.
+// of code only and the rest has words for several, "`a`, `b` and `c` are not pinned.", with at most so many
+// names; ok is false where they do not.
 func joined(texts []rules.Text, most int) (rules.Text, bool) {
 	if len(texts) == 1 {
+		return texts[0], true
+	}
+	if !slices.ContainsFunc(texts, func(t rules.Text) bool { return !slices.Equal(t, texts[0]) }) {
 		return texts[0], true
 	}
 	var names []rules.Piece
 	tail := ""
 	for i, t := range texts {
-		if len(t) != 2 || t[0].Code == "" || t[0].Words != "" || t[1].Code != "" || !strings.HasPrefix(t[1].Words, " is ") || i > 0 && t[1].Words != tail {
+		if len(t) != 2 || t[0].Code == "" || t[0].Words != "" || t[1].Code != "" || t[1].Many == "" || i > 0 && t[1].Many != tail {
 			return nil, false
 		}
-		tail = t[1].Words
+		tail = t[1].Many
 		if !slices.Contains(names, t[0]) {
 			names = append(names, t[0])
 		}
-	}
-	if len(names) == 1 {
-		return texts[0], true
 	}
 	more := max(0, len(names)-most)
 	names = names[:len(names)-more]
@@ -97,7 +98,18 @@ func joined(texts []rules.Text, most int) (rules.Text, bool) {
 	if more > 0 {
 		out = append(out, rules.Piece{Words: fmt.Sprintf(" and %d more", more)})
 	}
-	return append(out, rules.Piece{Words: " are " + strings.TrimPrefix(tail, " is ")}), true
+	return append(out, rules.Piece{Words: tail}), true
+}
+
+// forMany is a text in its words for several findings.
+func forMany(t rules.Text) rules.Text {
+	t = slices.Clone(t)
+	for i := range t {
+		if t[i].Many != "" {
+			t[i].Words = t[i].Many
+		}
+	}
+	return t
 }
 
 // paragraph is what findings with the same words say together.
@@ -140,6 +152,9 @@ func paragraphs(findings []*finding, text func(*finding) rules.Text) []paragraph
 			title = texts[0]
 		}
 		out[i] = paragraph{g.findings, markdown(title), g.why, g.advice}
+		if one := g.findings[0]; slices.ContainsFunc(texts, func(t rules.Text) bool { return !slices.Equal(t, texts[0]) }) {
+			out[i].why, out[i].advice = markdown(forMany(one.Why)), markdown(forMany(one.Advice))
+		}
 	}
 	return out
 }
@@ -291,7 +306,7 @@ func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 			}
 			out = append(out, sentences(opening, why, p.advice, withheld(p.findings)))
 		}
-		return strings.Join(out, "\n\n") + trailing(d.pages(i.findings))
+		return strings.Join(slices.Compact(out), "\n\n") + trailing(d.pages(i.findings))
 	}
 	first := i.first()
 	why := sentences(markdown(first.Why), d.numbers(i, "the suggestion"))

@@ -13,20 +13,25 @@ type Text []Piece
 // Piece is our own words or a piece of code.
 type Piece struct {
 	Words string `json:"words,omitempty"`
-	Code  string `json:"code,omitempty"`
+	// Many stands for Words where one sentence speaks of several findings; "": Words do.
+	Many string `json:"many,omitempty"`
+	Code string `json:"code,omitempty"`
 }
+
+// oneOrMany marks an argument of say as words for one finding and those for several.
+type oneOrMany struct{ one, many string }
 
 // code marks an argument of say as code.
 type code string
 
-// say puts a text together from words (string, int), code and texts.
+// say puts a text together from words (string, int, oneOrMany), code and texts.
 func say(parts ...any) Text {
 	var out Text
 	words := func(s string) {
 		if s == "" {
 			return
 		}
-		if n := len(out); n > 0 && out[n-1].Code == "" {
+		if n := len(out); n > 0 && out[n-1].Code == "" && out[n-1].Many == "" {
 			out[n-1].Words += s
 			return
 		}
@@ -38,11 +43,13 @@ func say(parts ...any) Text {
 			words(part)
 		case int:
 			words(fmt.Sprint(part))
+		case oneOrMany:
+			out = append(out, Piece{Words: part.one, Many: part.many})
 		case code:
 			out = append(out, Piece{Code: oneLine(string(part))})
 		case Text:
 			for _, p := range part {
-				if p.Code != "" {
+				if p.Code != "" || p.Many != "" {
 					out = append(out, p)
 				} else {
 					words(p.Words)

@@ -102,10 +102,10 @@ func (p *Pass) unpinned(name string, at Place, run *dockerfile.Instruction) {
 	p.add(Finding{
 		Path: at.Path, Span: at.Span, Subject: name,
 		Related: []Place{p.place(run)},
-		Title:   say(code(name), " is not pinned."),
-		Here:    say(code(name), " is not pinned."),
+		Title:   say(code(name), oneOrMany{" is not pinned.", " are not pinned."}),
+		Here:    say(code(name), oneOrMany{" is not pinned.", " are not pinned."}),
 		Why:     say("The cached install keeps the version it found until something above it changes; then it moves without anyone asking."),
-		Advice:  say("Pin it, or install from a lock file."),
+		Advice:  say(oneOrMany{"Pin it", "Pin them"}, ", or install from a lock file."),
 		Done:    say(code(name), " is now pinned."),
 	})
 }
