@@ -56,6 +56,14 @@ func run(name string, args []string) error {
 	case name == "venv" || name == "virtualenv":
 		return environment(words)
 	}
+	if name == "npm" && (slices.Contains(flags, "-g") || slices.Contains(flags, "--global")) {
+		for _, p := range words[min(1, len(words)):] {
+			if err := write("/usr/local/lib/node_modules/"+p, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if m, known := managers[name]; known && len(words) > 0 && slices.Contains(m.commands, words[0]) || known && len(words) == 0 && slices.Contains(m.commands, "") {
 		return m.install(flags)
 	}
