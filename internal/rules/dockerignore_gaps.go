@@ -1,0 +1,191 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+)
+
+var _ = register(&Rule{
+	ID:       "dockerignore-gaps",
+	Title:    "The ignore file lets through what git ignores",
+	Severity: config.SeverityInfo,
+	What: "A `COPY` or `ADD` takes the whole of a local build context, and its ignore file leaves in what the repository's `.gitignore` names as nobody's source: " +
+		"byte code of Python (`__pycache__`), virtual environments (`.venv`, `venv`, `env`), `node_modules`, the caches of pytest, mypy, Ruff, tox and nox, and `.env`.",
+	Why: "These are in no fresh checkout, so builds in CI do not see them. Where people build, they are there: each run of the code or its tests writes byte code and caches, and the COPY and all steps below it run again, though no source has changed. " +
+		"A virtual environment or `node_modules` goes along with hundreds of megabytes made for another system, over what the image has installed itself. `.env` puts its secrets into a layer of the image.\n\n" +
+		"A pattern of `.dockerignore` holds from the root of the context: `__pycache__` leaves out the one directory there, `**/__pycache__` leaves out all. `.gitignore` means all of them by the first.",
+	Not: "What `.gitignore` does not name, what git knows files of, byte code where the context has no Python, `node_modules` where nothing has a `package.json`, caches of tools that the repository shows no sign of, Git contexts, COPYs of single directories. " +
+		"`build`, `dist` and files of settings that git ignores are left alone: they are often made for the image. Where no ignore file applies, missing-dockerignore speaks.",
+	Sources: []Source{
+		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
+		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
+		{"Git: gitignore", "https://git-scm.com/docs/gitignore"},
+	},
+	Check: checkIgnoreGaps,
+})
+
+// gap is something that a repository ignores and an image does not need.
+type gap struct {
+	git     []string // its names in .gitignore
+	name    string   // as it is told
+	pattern string   // of .dockerignore
+	// signs are names of files that show that a tool is used; nil: the name in .gitignore is enough.
+	signs []string
+	// in says that it lies in every directory with such a file ("*.py"), else at the root of the context.
+	in string
+	// inside is a file in it, "" where it is a file itself.
+	inside string
+}
+
+var pythonSigns = []string{"*.py"}
+
+// gaps are those that are looked for. What a program needs though git ignores it (settings, what is built before
+// the image) is none.
+var gaps = []gap{
+	{git: []string{"__pycache__", "*.pyc", "*.py[cod]", "*.py[co]"}, name: "__pycache__", pattern: "**/__pycache__", signs: pythonSigns, in: "*.py", inside: "module.cpython-313.pyc"},
+	{git: []string{".venv"}, name: ".venv", pattern: ".venv", signs: pythonSigns, inside: "bin/python"},
+	{git: []string{"venv"}, name: "venv", pattern: "venv", signs: pythonSigns, inside: "bin/python"},
+	{git: []string{"env"}, name: "env", pattern: "env", signs: pythonSigns, inside: "bin/python"},
+	{git: []string{"node_modules"}, name: "node_modules", pattern: "**/node_modules", signs: []string{"package.json"}, in: "package.json", inside: "left-pad/index.js"},
+	{git: []string{".pytest_cache"}, name: ".pytest_cache", pattern: "**/.pytest_cache", signs: []string{"pytest.ini", "conftest.py", "test_*.py"}, inside: "v/cache/lastfailed"},
+	{git: []string{".mypy_cache"}, name: ".mypy_cache", pattern: "**/.mypy_cache", signs: []string{"mypy.ini", ".mypy.ini"}, inside: "3.13/cache.json"},
+	{git: []string{".ruff_cache"}, name: ".ruff_cache", pattern: "**/.ruff_cache", signs: []string{"ruff.toml", ".ruff.toml"}, inside: "0.9.0/1"},
+	{git: []string{".tox"}, name: ".tox", pattern: ".tox", signs: []string{"tox.ini"}, inside: "py313/bin/python"},
+	{git: []string{".nox"}, name: ".nox", pattern: ".nox", signs: []string{"noxfile.py"}, inside: "tests/bin/python"},
+	{git: []string{".env"}, name: ".env", pattern: ".env"},
+}
+
+func checkIgnoreGaps(p *Pass) {
+	if p.Context == nil || p.Context.IgnoreFile == "" || p.Context.Build.Kind != buildcontext.Local || p.Read == nil ||
+		slices.ContainsFunc(p.Builds, func(b buildcontext.Build) bool { return b.Kind == buildcontext.Git }) {
+		return
+	}
+	for _, stage := range p.File.Stages {
+		if !p.needed[stage] {
+			continue
+		}
+		for _, st := range p.lanes(stage)[0] {
+			for _, c := range p.copiesOf(st.in) {
+				if !c.mount && c.root() && !c.odd {
+					p.reportGaps(c)
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *Pass) reportGaps(c *copied) {
+	file, err := p.Read(p.Context.IgnoreFile)
+	if err != nil || p.excluded(p.Context.IgnoreFile) {
+		return
+	}
+	ignored := p.gitIgnored()
+	var names, lines []string
+	secret, rootOnly := false, false
+	for _, g := range gaps {
+		if !slices.ContainsFunc(g.git, func(name string) bool { return ignored[name] }) || !p.letsThrough(g) {
+			continue
+		}
+		names, lines = append(names, g.name), append(lines, g.pattern)
+		secret = secret || g.name == ".env"
+		rootOnly = rootOnly || strings.HasPrefix(g.pattern, "**/") && p.Context.Ignored(path.Join(g.name, g.inside))
+	}
+	if len(names) == 0 {
+		return
+	}
+	name := code(path.Base(p.Context.IgnoreFile))
+	where, runs := " takes them where they exist", "each change in them runs this step and those below it again"
+	if len(names) == 1 {
+		where, runs = " takes it where it exists", "each change in it runs this step and those below it again"
+	}
+	why := say(code(p.textOf(c.in.Span)), " (", code(p.File.Source.Path), ", line ", p.line(c.in), ")", where, ", as on a developer's machine: ", runs)
+	if secret {
+		why = say(why, ", and the secrets of ", code(".env"), " are in a layer of the image")
+	}
+	var advice []any
+	for i, line := range lines {
+		if i > 0 {
+			advice = append(advice, ", ")
+		}
+		advice = append(advice, code(line))
+	}
+	if rootOnly {
+		advice = append(advice, " (without ", code("**/"), " a pattern holds at the root alone)")
+	}
+	title := say(name, " lets through what git ignores: ", list(names), ".")
+	p.add(Finding{
+		Path: p.Context.IgnoreFile, Span: lastLine(file), Subject: "ignored by git",
+		Related: []Place{p.place(c.in)},
+		Title:   title, Here: title, Why: say(why, "."),
+		Advice: say("Add to ", name, ": ", say(advice...), "."),
+		Done:   say(name, " now leaves out what git ignores."),
+	})
+}
+
+// letsThrough says whether something could go along: the ignore file does not leave it out, git knows no file
+// of it, no COPY names it, and the repository shows that it is made.
+func (p *Pass) letsThrough(g gap) bool {
+	made := g.signs == nil
+	var places []string
+	if g.in == "" {
+		places = []string{""}
+	}
+	for _, e := range p.Context.Tree.Entries {
+		base := path.Base(e.Path)
+		if slices.Contains(strings.Split(e.Path, "/"), g.name) {
+			return false // it is committed: meant to be there
+		}
+		made = made || slices.ContainsFunc(g.signs, func(sign string) bool { ok, _ := path.Match(sign, base); return ok })
+		if ok, _ := path.Match(g.in, base); ok && g.in != "" {
+			if dir := path.Dir(e.Path); len(places) == 0 || places[len(places)-1] != dir {
+				places = append(places, dir)
+			}
+		}
+	}
+	if !made {
+		return false
+	}
+	for _, in := range p.File.Instructions {
+		if NamesPath(in, g.name) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(places, func(dir string) bool {
+		return !p.Context.Ignored(path.Join(dir, g.name, g.inside))
+	})
+}
+
+// gitIgnored are the plain names that the .gitignore files from the root of the repository down to the context
+// leave out, wherever they lie below; those that a later line takes back are none.
+func (p *Pass) gitIgnored() map[string]bool {
+	out := map[string]bool{}
+	dirs := []string{""}
+	if !p.root() {
+		for i, part := range strings.Split(p.Context.Build.Context, "/") {
+			dirs = append(dirs, path.Join(dirs[i], part))
+		}
+	}
+	for i, dir := range dirs {
+		file, err := p.Read(path.Join(dir, ".gitignore"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(file.Data)) {
+			line = strings.TrimRight(line, " \t\r\n")
+			name, back := strings.CutPrefix(line, "!")
+			name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "/**"), "/*"), "/")
+			rooted := strings.HasPrefix(name, "/")
+			name = strings.TrimPrefix(strings.TrimPrefix(name, "/"), "**/")
+			if name == "" || strings.HasPrefix(name, "#") || strings.Contains(name, "/") || rooted && i < len(dirs)-1 {
+				continue
+			}
+			out[name] = !back
+		}
+	}
+	return out
+}
