@@ -130,6 +130,27 @@ func TestAnySubset(t *testing.T) {
 	}
 }
 
+// GitHub refuses the comment on the ignore file for a reason that the diff does not show: words and edit stand
+// in the body, and the other comments where they belong.
+func TestRefusedCommentOnTheIgnoreFile(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/whole/ignore-file-suggestion.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := reviewtest.New(files(archive, "base"), files(archive, "head"))
+	host.Refuse = func(c review.Comment) bool { return c.Path == ".dockerignore" }
+	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) { return analysis.Run(ctx, req), nil })
+	for range 2 {
+		if _, err := bot.Review(t.Context(), host, host.Ref()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown := host.Show()
+	if host.ReviewCount() != 1 || len(commentsOf(host)) > 0 || strings.Count(shown, "+.git") != 1 || !strings.Contains(shown, "**`.git` goes along with `COPY . .`** ([Dockerfile, line 3]") {
+		t.Errorf("%d reviews:\n%s", host.ReviewCount(), shown)
+	}
+}
+
 // applyAll accepts everything at once; only what has no suggestion is left to say.
 func applyAll(t *testing.T, host *reviewtest.Host) *reviewtest.Host {
 	t.Helper()
@@ -195,7 +216,7 @@ func remembered(f analysis.Func) analysis.Func {
 
 // commentsOf are our comments by their ids, without marks.
 func commentsOf(host *reviewtest.Host) map[int64]string {
-	posted, err := host.Comments(nil) //nolint:staticcheck // a host in memory
+	posted, err := host.Comments(context.Background())
 	if err != nil {
 		panic(err)
 	}
@@ -210,7 +231,7 @@ func commentsOf(host *reviewtest.Host) map[int64]string {
 
 // offers are the suggestions that can be committed, with their places.
 func offers(host *reviewtest.Host) []string {
-	posted, _ := host.Comments(nil) //nolint:staticcheck // a host in memory
+	posted, _ := host.Comments(context.Background())
 	var all []string
 	for _, id := range host.Suggestions() {
 		at := slices.IndexFunc(posted, func(c review.Posted) bool { return c.ID == id })
