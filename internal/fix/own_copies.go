@@ -169,7 +169,7 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 		case !before(c):
 		case o.copied && (shelleffects.Accounts(c) && !numbers || c.Name == "git"):
 			return rules.UserLater
-		case shelleffects.Accounts(c) && o.homeIn(c):
+		case shelleffects.Accounts(c) && o.homeIn(c, o.states[i]):
 			return rules.OwnedOthers
 		}
 	}
@@ -194,11 +194,17 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 
 // homeIn says whether a command may make a user's home in the directory: below /home, or where an option
 // says.
-func (o *owning) homeIn(c *dockerfile.Command) bool {
+func (o *owning) homeIn(c *dockerfile.Command, state dockerfile.State) bool {
 	if shelleffects.Covers("/home", o.e.Dir) {
 		return true
 	}
-	return slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return !w.Literal || strings.Contains(w.Value, o.e.Dir) })
+	return slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool {
+		text, known := w.Value, w.Literal
+		if !known {
+			text, known = shelleffects.Expand(strings.Trim(w.Value, `"`), state.Env)
+		}
+		return !known || strings.Contains(text, o.e.Dir)
+	})
 }
 
 // recursive is the option of a command that goes through directories, as written; "" where it stands with

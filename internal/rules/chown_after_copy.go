@@ -159,7 +159,7 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 	f.Why = say("A file that gets another ", what, " is written whole into this layer, and the layer of ", p.linesOf(lines), " keeps the first one: the image has both.")
 	f.Advice = say("Give the ", what, " to the COPY with ", code(flag), ".")
 	if o.SpecKnown && o.Command.Name != "chgrp" && plainOwner.MatchString(o.Spec) {
-		value := o.Spec
+		value, _ := p.ownerAsWritten(o)
 		if o.Command.Name == "chown" {
 			value = copyOwner(value)
 		}
@@ -179,6 +179,25 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 	}
 	p.report(lane[i].outer, f)
 }
+
+// ownerAsWritten is the owner or mode that a command gives, as the file has it: a variable may have another
+// value in another build. plain is false where it is more than names and variables.
+func (p *Pass) ownerAsWritten(o shelleffects.Ownership) (written string, plain bool) {
+	for _, w := range o.Command.Words[1:] {
+		switch {
+		case strings.HasPrefix(w.Value, "-"):
+		case w.Literal:
+			return o.Spec, true
+		default:
+			text := strings.Trim(w.Value, `"`)
+			return text, variableOwner.MatchString(text)
+		}
+	}
+	return o.Spec, false
+}
+
+// variableOwner is an owner and a group of which each is a name or a variable.
+var variableOwner = regexp.MustCompile(`^(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*)(:(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*))?$`)
 
 var plainOwner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_][A-Za-z0-9_-]*)?$`)
 
@@ -206,6 +225,10 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 	case run.Exec != nil || run.Heredoc || !o.Plain || !o.SpecKnown || !plainOwner.MatchString(o.Spec) || o.Command.Nested > 0 || o.Command.OtherUser:
 		return nil, ScriptForm
 	}
+	written, plain := p.ownerAsWritten(o)
+	if !plain {
+		return nil, ScriptForm
+	}
 	owner := copyOwner(o.Spec)
 	dir := o.Paths[0]
 	effect := OwnCopies{Owner: owner, Dir: dir, Step: in, Command: o.Command}
@@ -221,8 +244,11 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 		if !slices.Contains(copies, j) && c.Keyword == "ADD" && len(p.copiesOf(c)) == 0 {
 			return nil, ArchiveOrRemote
 		}
+		if value, known := shelleffects.Expand(written, p.states[c].Env); !known || value != o.Spec {
+			return nil, ValuesBetween
+		}
 		at := c.Span.Start + len(c.Keyword)
-		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " --chown=" + owner})
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " --chown=" + copyOwner(written)})
 		effect.Copies = append(effect.Copies, c)
 	}
 	if reason := p.usersBetween(lane, copies[0], i, o); reason != "" {

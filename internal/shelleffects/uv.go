@@ -136,7 +136,17 @@ func (c *call) environment(i *Install, variable string) string {
 	return abs
 }
 
+// uvCache finds uv's cache. Where the environment is made of links into it, it is no cache that an image
+// can do without.
+// Source: https://docs.astral.sh/uv/reference/settings/#link-mode
 func (c *call) uvCache(i *Install, p parsed) {
+	mode, known := c.env("UV_LINK_MODE")
+	if a, ok := p.last("link-mode"); ok {
+		mode, known = a.text, a.known
+	}
+	if mode == "symlink" || mode != "" && !known || !known && c.assigned("UV_LINK_MODE") {
+		return
+	}
 	if dir, ok := p.last("cache-dir"); ok {
 		c.cacheAt(i, dir)
 	} else {
