@@ -119,7 +119,11 @@ func (d *decision) summary(open []*finding) string {
 	}
 	if d.NotAnalysed == "" {
 		paths := d.summarised()
-		blocks = append(blocks, d.withoutCache(paths)...)
+		var opening *item
+		if len(open) > 0 {
+			opening = d.group(open)[0]
+		}
+		blocks = append(blocks, d.withoutCache(paths, opening)...)
 		blocks = append(blocks, d.buildBlocks(paths, false, true)...)
 	}
 	for _, i := range d.group(open) {

@@ -193,7 +193,11 @@ func (d *decision) body(all []placed, head string) string {
 	}
 	// What matters in words, then the table, then the rest.
 	paths := d.spokenOf(all)
-	blocks := slices.Concat(d.withoutCache(paths), groups[0], d.buildBlocks(paths, true, false))
+	var opening *item
+	if at := slices.IndexFunc(all, func(p placed) bool { return p.item != nil && p.in != folded && !p.hidden }); at >= 0 {
+		opening = all[at].item
+	}
+	blocks := slices.Concat(d.withoutCache(paths, opening), groups[0], d.buildBlocks(paths, true, false))
 	blocks = append(blocks, slices.Concat(groups[1:]...)...)
 	for _, line := range d.standingConfigLines() {
 		blocks = append(blocks, block{text: line})

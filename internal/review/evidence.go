@@ -292,8 +292,8 @@ func (c counted) headline() string {
 }
 
 // withoutCache says first, where it is known that the builds of the Dockerfiles keep no cache, that every
-// build runs everything.
-func (d *decision) withoutCache(paths []string) []block {
+// build runs everything; unless that is what opening is about, which is said next.
+func (d *decision) withoutCache(paths []string, opening *item) []block {
 	var blocks []block
 	for _, path := range paths {
 		plans := d.plansOf(path)
@@ -301,11 +301,7 @@ func (d *decision) withoutCache(paths []string) []block {
 		if len(plans) == 0 || slices.ContainsFunc(plans, kept) {
 			continue
 		}
-		_, counted := d.evidenceOf(path)
-		if d.saysWithoutCache(path) {
-			if counted {
-				blocks = append(blocks, block{text: numbersKept})
-			}
+		if opening != nil && opening.first().Rule == "ci-build-without-cache" && opening.first().Dockerfile == path {
 			continue
 		}
 		text := "No cache is kept"
@@ -318,21 +314,12 @@ func (d *decision) withoutCache(paths []string) []block {
 		} else {
 			text += ": every build runs every step."
 		}
-		if counted {
-			text += " " + numbersKept
+		if plan, ok := d.evidenceOf(path); ok && tellsNumbers(plan) {
+			text += " The numbers here are for a cache that is kept."
 		}
 		blocks = append(blocks, block{text: text})
 	}
 	return blocks
-}
-
-const numbersKept = "The numbers here are for a cache that is kept."
-
-// saysWithoutCache says whether a finding is that a build of the Dockerfile keeps no cache.
-func (d *decision) saysWithoutCache(dockerfile string) bool {
-	return slices.ContainsFunc(d.findings, func(f *finding) bool {
-		return f.Rule == "ci-build-without-cache" && f.Dockerfile == dockerfile && f.inScope
-	})
 }
 
 // origin links a place that is known as text, like ".github/workflows/ci.yml, line 31".

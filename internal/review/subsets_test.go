@@ -139,7 +139,9 @@ func TestRefusedCommentOnTheIgnoreFile(t *testing.T) {
 	}
 	host := reviewtest.New(files(archive, "base"), files(archive, "head"))
 	host.Refuse = func(c review.Comment) bool { return c.Path == ".dockerignore" }
-	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) { return analysis.Run(ctx, req), nil })
+	bot := reviewer(func(ctx context.Context, req analysis.Request) (analysis.Report, error) {
+		return analysis.Run(ctx, req), nil
+	})
 	for range 2 {
 		if _, err := bot.Review(t.Context(), host, host.Ref()); err != nil {
 			t.Fatal(err)
