@@ -19,9 +19,10 @@ import (
 )
 
 // TestAnySubset is an author who commits some of the suggestions of one review and pushes: each alone, each
-// two, all but one, all, with an answer to every comment and without. The next look says nothing new; what
-// was accepted is settled once, and what is left is what a review of a new pull request in that state would
-// offer, on the same lines, so that it can be committed next; after that nothing is left of any of them.
+// two, all but one, all; without answers to our comments and, but for each two, with one to each. The next
+// look says nothing new; what was accepted is settled once, and what is left is what a review of a new pull
+// request in that state would offer, on the same lines, so that it can be committed next; after that nothing
+// is left of any of them.
 func TestAnySubset(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/whole/many.txtar")
 	if err != nil {
@@ -52,6 +53,9 @@ func TestAnySubset(t *testing.T) {
 
 	for _, set := range someSubsets(n) {
 		for _, answered := range []bool{false, true} {
+			if answered && len(set) == 2 {
+				continue // answers change nothing between suggestions
+			}
 			t.Run(fmt.Sprintf("%v answered %v", set, answered), func(t *testing.T) {
 				host := open(t, head)
 				before := commentsOf(host)
