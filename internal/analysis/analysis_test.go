@@ -43,15 +43,24 @@ func newRepository(files map[string]string) repository {
 	return r
 }
 
-// analyse runs the request over its rounds as serve does: what crosses a process's border is JSON.
+// analyse runs the request over its rounds as serve does: what crosses a process's border is JSON. The
+// command line, which reads as it goes and looks at several files at a time, has to find the same.
 func (r repository) analyse(t testing.TB, req analysis.Request) analysis.Report {
 	t.Helper()
 	req.Tree = r.tree
-	report, err := analysis.Complete(t.Context(), throughJSON(t), req, func(_ context.Context, e buildcontext.Entry) ([]byte, error) {
-		return r.texts[e.Object], nil
-	})
+	read := func(_ context.Context, e buildcontext.Entry) ([]byte, error) { return r.texts[e.Object], nil }
+	report, err := analysis.Complete(t.Context(), throughJSON(t), req, read)
 	if err != nil {
 		t.Fatal(err)
+	}
+	found, err := analysis.Local{Read: read, Workers: analysis.NewWorkers(3)}.Run(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var local analysis.Report
+	copyJSON(t, found, &local)
+	if diff := cmp.Diff(report, local); diff != "" {
+		t.Errorf("another report where texts are read as they are needed (-rounds +local):\n%s", diff)
 	}
 	return report
 }

@@ -76,11 +76,16 @@ func (a *run) do(ctx context.Context) Report {
 	}
 	if !a.WithoutRules {
 		a.workers.each(len(targets), func(i int) {
-			if !a.compile(ctx, targets[i]) {
+			t := targets[i]
+			if !a.compile(ctx, t) {
 				targets[i] = nil
 				return
 			}
-			targets[i].findings = rules.Run(targets[i].in)
+			t.in.Brought = rules.NewBrought(t.in.Context)
+			t.findings = rules.Run(t.in)
+			if a.fetch != nil { // then nothing is needed later
+				a.prove(ctx, t)
+			}
 		})
 		targets = withoutNil(targets)
 	}
@@ -90,14 +95,9 @@ func (a *run) do(ctx context.Context) Report {
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
-	a.workers.each(len(targets), func(i int) {
-		if t := targets[i]; !a.WithoutFixes {
-			t.fixes = fix.Prove(ctx, t.in, t.findings)
-		}
-		if a.looked != nil {
-			a.looked()
-		}
-	})
+	if a.fetch == nil {
+		a.workers.each(len(targets), func(i int) { a.prove(ctx, targets[i]) })
+	}
 	if len(a.needs) > 0 {
 		return a.unfinished()
 	}
@@ -106,6 +106,17 @@ func (a *run) do(ctx context.Context) Report {
 	}
 	a.collect(targets)
 	return a.report()
+}
+
+// prove proves the edits of a Dockerfile's findings. It is the last that is done with the rules.
+func (a *run) prove(ctx context.Context, t *target) {
+	if !a.WithoutFixes {
+		t.fixes = fix.Prove(ctx, t.in, t.findings)
+	}
+	t.in.Brought = nil
+	if a.looked != nil {
+		a.looked()
+	}
 }
 
 func withoutNil(targets []*target) []*target {

@@ -276,18 +276,7 @@ func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
 		if !c.destKnown || c.relative && !state.WorkdirKnown || c.odd {
 			continue
 		}
-		var size int64
-		archive := false
-		for _, f := range c.pairs {
-			archive = archive || isArchive(f.image) || strings.HasSuffix(f.image, ".whl") || strings.HasSuffix(f.image, ".deb") || strings.HasSuffix(f.image, ".zip")
-			if entry, ok := p.Context.Tree.Lookup(f.context); ok {
-				size += entry.Size
-			}
-			if size >= smallSize {
-				break
-			}
-		}
-		if size < smallSize && (size > 0 || len(c.pairs) < manyFiles) && !archive {
+		if large, size := c.large(p.Context.Tree); !large && (size > 0 || len(c.pairs) < manyFiles) {
 			continue
 		}
 		dest := c.dest

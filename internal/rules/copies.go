@@ -24,13 +24,7 @@ type copied struct {
 	destDir   bool // dest names a directory, whatever is in the image
 	// odd says that an option, an archive or a here-document makes it more than a plain copy.
 	odd bool
-	// pairs are the files, as far as the context has them.
-	pairs    []pair
-	settings bool // pip's settings are among them
-	// byImage are the pairs by where they lie; others counts those that are no manifests. Both are
-	// filled when they are first asked for.
-	byImage map[string]string
-	others  map[string]bool
+	*landed
 }
 
 // copySource is one source of a COPY.
@@ -92,7 +86,7 @@ func (v *view) copiesOf(in *dockerfile.Instruction) []*copied {
 
 func (v *view) readCopies(in *dockerfile.Instruction) []*copied {
 	state := v.states[in]
-	c := &copied{in: in}
+	c := &copied{in: in, landed: &landed{}}
 	switch cmd := in.Command.(type) {
 	case *instructions.CopyCommand:
 		if cmd.From != "" {
@@ -151,7 +145,7 @@ func (v *view) bindMounts(in *dockerfile.Instruction, state dockerfile.State) []
 		if m.kind != "bind" || m.from != "" {
 			continue
 		}
-		c := &copied{in: in, mount: true, flag: m.flag}
+		c := &copied{in: in, mount: true, flag: m.flag, landed: &landed{}}
 		if m.source == "" {
 			m.source, m.sourceKnown = ".", true
 		}
@@ -230,6 +224,7 @@ const maxPairs = 1 << 19
 
 // match looks the sources up in the context and says where their files come to lie.
 func (v *view) match(c *copied) {
+	bring, within := 0, true
 	for i := range c.sources {
 		s := &c.sources[i]
 		clean := cleanSource(s.text)
@@ -242,27 +237,20 @@ func (v *view) match(c *copied) {
 			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.")
 			continue
 		}
-		files, whole := v.matched(s.text)
+		files, whole := v.brought.match(s.text)
 		s.found, s.whole = len(files) > 0, whole
 		if !s.found {
 			// What git does not show (generated, downloaded before the build) is judged by its name.
 			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.")
 		}
 		if v.pairs += len(files); v.pairs > maxPairs {
-			s.found = false // a Dockerfile that copies a large tree over and over is not followed
+			s.found, within = false, false // a Dockerfile that copies a large tree over and over is not followed
 			continue
 		}
-		for _, f := range files {
-			like, ok := v.like[f]
-			if !ok {
-				like = manifestLike(f)
-				v.like[f] = like
-			}
-			for _, image := range c.landing(clean, f) {
-				c.settings = c.settings || like && isSettings(image)
-				c.pairs = append(c.pairs, pair{f, image, like})
-			}
-		}
+		bring += len(files)
+	}
+	if bring > 0 {
+		c.landed = v.brought.land(c, within)
 	}
 }
 
@@ -270,21 +258,6 @@ func (v *view) match(c *copied) {
 // Source: https://pip.pypa.io/en/stable/topics/configuration/#location
 func isSettings(image string) bool {
 	return image == "/etc/pip.conf" || strings.HasSuffix(image, "/.pip/pip.conf") || strings.HasSuffix(image, "/.config/pip/pip.conf")
-}
-
-type matches struct {
-	files []string
-	whole bool
-}
-
-// matched are the files of the context that a source names; each source is looked up once.
-func (v *view) matched(source string) ([]string, bool) {
-	m, ok := v.matches[source]
-	if !ok {
-		m.files, m.whole = v.Context.Match(source)
-		v.matches[source] = m
-	}
-	return m.files, m.whole
 }
 
 // cleanSource is a source relative to the context, "" for the context itself.
@@ -316,15 +289,7 @@ func (c *copied) landing(source, file string) []string {
 // at is the file of the context that the copy puts at a path of the image; unseen says that it may
 // put one there that is not shown.
 func (c *copied) at(image string) (file string, unseen bool) {
-	if c.byImage == nil {
-		c.byImage = make(map[string]string, len(c.pairs))
-		for _, p := range c.pairs {
-			if _, ok := c.byImage[p.image]; !ok {
-				c.byImage[p.image] = p.context
-			}
-		}
-	}
-	if file, ok := c.byImage[image]; ok {
+	if file, ok := c.byImage()[image]; ok {
 		return file, false
 	}
 	return "", c.destKnown && c.unseen() && c.directory() && shelleffects.Covers(c.dest, image)

@@ -25,6 +25,8 @@ type Input struct {
 	// errors.Is(err, fs.ErrNotExist) holds where the tree has none, ErrNeeded where its text has
 	// not been fetched yet: the rule goes on without, and is run again when it has.
 	Read func(path string) (*source.File, error)
+	// Brought, where not nil, is for several runs with this context.
+	Brought *Brought
 }
 
 // Finding is one thing to say.

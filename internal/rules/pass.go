@@ -30,9 +30,8 @@ type view struct {
 	effects map[*dockerfile.Instruction]shelleffects.Effects
 	copies  map[*dockerfile.Instruction][]*copied
 	sets    map[string]*requirements.Set
-	matches map[string]matches // of the context, by source
+	brought *Brought
 	byStage map[*dockerfile.Stage][][]step
-	like    map[string]bool            // files of the context that are like manifests
 	pairs   int                        // files copied so far, over all copies
 	looked  int                        // steps looked at so far, to find where files come from
 	needed  map[*dockerfile.Stage]bool // stages that one of the builds runs
@@ -45,11 +44,13 @@ func newView(in Input) *view {
 		effects: map[*dockerfile.Instruction]shelleffects.Effects{},
 		copies:  map[*dockerfile.Instruction][]*copied{},
 		sets:    map[string]*requirements.Set{},
-		matches: map[string]matches{},
-		like:    map[string]bool{},
+		brought: in.Brought,
 		byStage: map[*dockerfile.Stage][][]step{},
 		needed:  map[*dockerfile.Stage]bool{},
 		shipped: map[*dockerfile.Stage]bool{},
+	}
+	if v.brought == nil || v.brought.context != in.Context {
+		v.brought = NewBrought(in.Context)
 	}
 	if len(in.Builds) > 0 {
 		v.args = in.Builds[0].Args

@@ -190,18 +190,13 @@ var settingsName = regexp.MustCompile(`(?i)(\.(config|conf)\.[cm]?[jt]s|rc\.[cm]
 // excess counts the files that a copy brings besides those that installs read: -1 where that is not
 // known and the copy takes a directory.
 func (c *copied) excess(read []string) int {
-	if c.others == nil {
-		c.others = map[string]bool{}
-		directory := c.directory()
-		for _, p := range c.pairs {
-			if !p.like && (directory || !c.mount && slices.Contains(codeExtensions, path.Ext(p.context)) && !settingsName.MatchString(path.Base(p.context))) {
-				c.others[p.context] = true
-			}
-		}
+	var others map[string]bool
+	if directory := c.directory(); directory || !c.mount {
+		others = c.notManifests(!directory)
 	}
-	n := len(c.others)
+	n := len(others)
 	for i, file := range read {
-		if c.others[file] && !slices.Contains(read[:i], file) {
+		if others[file] && !slices.Contains(read[:i], file) {
 			n--
 		}
 	}
