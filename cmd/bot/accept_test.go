@@ -23,6 +23,20 @@ type accepting struct {
 	opened     int
 }
 
+// start starts both.
+func (a *accepting) start(t *testing.T) {
+	t.Helper()
+	a.gh, _, _ = newGitHub(t)
+	if _, err := a.gh.CreateRepository("many", "first", a.base); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.gh.Install("many"); err != nil {
+		t.Fatal(err)
+	}
+	a.server = newTestServer(t, a.gh, filepath.Join(t.TempDir(), "hitrate.db"), slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { stopServer(t, a.server) })
+}
+
 // open opens the pull request in a repository of its own and waits for the review.
 func (a *accepting) open(t *testing.T) *githubtest.PullRequest {
 	t.Helper()
@@ -76,15 +90,7 @@ func TestAcceptedSuggestions(t *testing.T) {
 			a.head[path] = string(f.Data)
 		}
 	}
-	a.gh, _, _ = newGitHub(t)
-	if _, err := a.gh.CreateRepository("many", "first", a.base); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.gh.Install("many"); err != nil {
-		t.Fatal(err)
-	}
-	a.server = newTestServer(t, a.gh, filepath.Join(t.TempDir(), "hitrate.db"), slog.New(slog.DiscardHandler))
-	defer stopServer(t, a.server)
+	a.start(t)
 
 	first := offered(t, a.open(t))
 	n := len(first)
@@ -164,5 +170,30 @@ func TestAcceptedSuggestions(t *testing.T) {
 				t.Errorf("the files in the end (-all at once +in two steps):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The line goes below one that no newline ends, and the file ends as it did.
+func TestAcceptedIgnoreFileWithoutFinalNewline(t *testing.T) {
+	a := &accepting{
+		base: map[string]string{"Dockerfile": "FROM python:3.12-slim\nWORKDIR /app\n", ".dockerignore": "docs", "app.py": "print()\n", "docs/index.md": "# app\n"},
+		head: map[string]string{"Dockerfile": "FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\n", ".dockerignore": "docs\n.venv"},
+	}
+	a.start(t)
+	pull := a.open(t)
+	threads := offered(t, pull)
+	if len(threads) != 1 || threads[0].Comments[0].Path != ".dockerignore" || threads[0].Line != 2 {
+		t.Fatalf("threads: %+v", threads)
+	}
+	if _, err := pull.ApplySuggestions("octocat", threads[0].Comments[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, a.gh, a.server)
+	text, err := pull.Repository().ReadFile("feature", ".dockerignore")
+	if err != nil || string(text) != "docs\n.venv\n.git" {
+		t.Errorf("the ignore file is %q, %v", text, err)
+	}
+	if len(pull.Reviews()) != 1 || len(pull.Comments()) > 0 || !strings.HasPrefix(pull.Reviews()[0].Body, "**`.dockerignore` now leaves out `.git`.**") {
+		t.Errorf("%d reviews, %d comments:\n%s", len(pull.Reviews()), len(pull.Comments()), pull.Reviews()[0].Body)
 	}
 }
