@@ -53,7 +53,9 @@ func (r repository) analyse(t testing.TB, req analysis.Request) analysis.Report 
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := analysis.Local{Read: read, Workers: analysis.NewWorkers(3)}.Run(t.Context(), req)
+	var same analysis.Request
+	copyJSON(t, req, &same)
+	found, err := analysis.Local{Read: read, Workers: analysis.NewWorkers(3)}.Run(t.Context(), same)
 	if err != nil {
 		t.Fatal(err)
 	}
