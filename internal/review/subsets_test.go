@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,11 +42,22 @@ func TestAnySubset(t *testing.T) {
 	open := func(t *testing.T, head reviewtest.Files) *reviewtest.Host {
 		t.Helper()
 		host := reviewtest.New(base, head)
+		// The base branch goes on, with all that the build needs: its commits are counted.
+		past := maps.Clone(head)
+		delete(past, "Dockerfile")
+		delete(past, ".dockerignore")
+		for n := range 5 {
+			past["web/index.html"], past["app.py"] = fmt.Sprint(n, "\n"), fmt.Sprint("x = ", n/3, "\n")
+			host.PushBase(past)
+		}
 		look(t, host)
 		return host
 	}
 	first := open(t, head)
 	n := len(first.Suggestions())
+	if !strings.Contains(first.Show(), "Of the 4 among the last 5 commits on `main` that can be built") {
+		t.Fatalf("nothing was counted:\n%s", first.Show())
+	}
 	if rules := linked(first.Show()); n < 6 || len(rules) < 8 {
 		t.Fatalf("%d suggestions and %d rules do not try much: %v", n, len(rules), rules)
 	}

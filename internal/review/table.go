@@ -156,13 +156,19 @@ func (d *decision) countsWithAll(path string, p analysis.Plan) (with []analysis.
 			number++
 		}
 	}
+	elsewhere := slices.ContainsFunc(d.Head.Findings, func(f analysis.Finding) bool {
+		s := d.suggestionOf(f)
+		return f.Dockerfile == path && s != nil && s.Path != path
+	})
 	if number == 0 || len(p.History.All) != len(p.Steps) {
 		return nil, ""
 	}
-	switch number {
-	case 1:
+	switch {
+	case number == 1:
 		return p.History.All, "with the suggestion"
-	case 2:
+	case elsewhere: // one for the ignore file is not counted
+		return p.History.All, fmt.Sprintf("with its %d suggestions", number)
+	case number == 2:
 		return p.History.All, "with both suggestions"
 	}
 	return p.History.All, fmt.Sprintf("with all %d suggestions", number)
