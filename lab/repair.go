@@ -181,7 +181,7 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 		there[strings.TrimSuffix(f.Name, "/")] = true
 	}
 	for _, d := range []string{
-		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo",
+		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "var", "var/log",
 		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d",
 	} {
 		if !there[d] {
@@ -198,7 +198,9 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 	}
 	files = append(files, LayerFile{Name: "bin/bash", Mode: 0o755, Data: bash}, LayerFile{Name: "bin/sh", Link: "/bin/bash"}, LayerFile{Name: "usr/bin/env", Link: "/bin/busybox"},
 		LayerFile{Name: "bin/sudo", Mode: 0o4755, Data: tools},
-		LayerFile{Name: "etc/apt/apt.conf.d/docker-clean", Mode: 0o644, Data: []byte("clean")})
+		LayerFile{Name: "etc/apt/apt.conf.d/docker-clean", Mode: 0o644, Data: []byte("clean")},
+		LayerFile{Name: "etc/apt/sources.list", Mode: 0o644, Data: []byte("deb http://deb.debian.org/debian stable main\n")},
+		LayerFile{Name: "usr/share/zoneinfo/Europe/London", Mode: 0o644, Data: []byte("zone")})
 	return files, nil
 }
 

@@ -107,6 +107,9 @@ func apt(words []string) error {
 				return fmt.Errorf("unable to locate package %s", p)
 			}
 			name, _, _ := strings.Cut(p, "=")
+			if strings.ContainsAny(name, "/?(") { // a pattern, or a file
+				name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:12]
+			}
 			if err := write("/usr/share/doc/"+name+"/copyright", name); err != nil {
 				return err
 			}
@@ -205,6 +208,9 @@ func pip(words, args []string) error {
 		}
 		name := fmt.Sprintf("%x", sha256.Sum256([]byte(w)))[:12]
 		if err := write(filepath.Join(into, name, "METADATA"), text); err != nil {
+			return err
+		}
+		if err := write(filepath.Join(into, name, "__pycache__", "module.pyc"), w); err != nil {
 			return err
 		}
 		if cached {
