@@ -362,11 +362,12 @@ func (d *decision) checked(about *item, s *analysis.Suggestion) string {
 		notes = append(notes, markdown(n))
 	}
 	said := strings.Join(notes, " ")
-	if first := about.first(); s.Path != first.Dockerfile {
-		if first.Path != first.Dockerfile {
-			return sentences(said, "Checked: nothing else in the workflow changes, and the build keeps its cache.")
-		}
-		// The ignore file: package fix has compared what it lets into the build context.
+	first := about.first()
+	switch {
+	case s.Path == first.Dockerfile:
+		return sentences(said, "Checked: compiles with BuildKit, same image configuration, otherwise the same steps.",
+			"The first build after it runs "+d.runsOnce(s.Path, s.Lines.First)+" once.")
+	case strings.HasSuffix(s.Path, ".dockerignore") && first.Path == first.Dockerfile:
 		runs := d.runsOnce(first.Path, first.Lines.First)
 		switch {
 		case len(about.findings) > 1:
@@ -375,10 +376,10 @@ func (d *decision) checked(about *item, s *analysis.Suggestion) string {
 			runs = "the steps from " + linesName(first.Lines) + " of " + pathName(first.Path) + " on"
 		}
 		return sentences(said, "Checked: no file of the repository is left out by it.", "The first build after it runs "+runs+" once.")
+	case strings.HasPrefix(s.Path, ".github/workflows/"):
+		return sentences(said, "Checked: nothing else in the workflow changes, and the build keeps its cache.")
 	}
-	return sentences(said,
-		"Checked: compiles with BuildKit, same image configuration, otherwise the same steps.",
-		"The first build after it runs "+d.runsOnce(s.Path, s.Lines.First)+" once.")
+	return said
 }
 
 const everything = "everything"
