@@ -269,7 +269,7 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 // unused is what of a RUN's installs comes before anything that may use what a copy brings; ok is false
 // where nothing does. With all is true, none of the RUN's other commands may.
 func (p *Pass) unused(lane []step, place int, s served, c *copied, all bool) (_ served, ok bool) {
-	if s.namesLocal() {
+	if p.namesLocal(s) {
 		return s, false
 	}
 	for {
@@ -284,10 +284,23 @@ func (p *Pass) unused(lane []step, place int, s served, c *copied, all bool) (_ 
 	}
 }
 
-// namesLocal says whether the requirements name a local path, so that a directory which is copied may
-// be what is installed.
-func (s served) namesLocal() bool {
-	return slices.ContainsFunc(s.reads, func(r readsOf) bool { return r.set != nil && len(r.set.Local()) > 0 })
+// namesLocal says whether the requirements or the project name a local path, so that a directory which is
+// copied may be what is installed.
+func (p *Pass) namesLocal(s served) bool {
+	for n, r := range s.reads {
+		if r.set != nil && len(r.set.Local()) > 0 {
+			return true
+		}
+		for _, repo := range r.paths {
+			if path.Base(repo) != "pyproject.toml" {
+				continue
+			}
+			if project, err := p.pyproject(repo); err == nil && project.installsLocal(s.installs[n]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // contextPath is a repository path relative to the context.
@@ -311,6 +324,9 @@ func (p *Pass) usedBetween(lane []step, from int, s served, c *copied, all bool)
 			return true
 		}
 		for _, install := range p.effectsOf(lane[j].in).Installs {
+			if j == s.i && !all && install.Command.Span.Start > s.installs[len(s.installs)-1].Command.Span.Start {
+				continue // it can wait for the source in a RUN of its own
+			}
 			if install.Leaves == "" && slices.ContainsFunc(install.LocalPaths, func(local string) bool { return !p.apart(local, c) }) {
 				return true
 			}

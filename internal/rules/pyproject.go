@@ -6,6 +6,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -14,7 +15,12 @@ type pyproject struct {
 	BuildSystem map[string]any `toml:"build-system"`
 	Tool        struct {
 		Poetry struct {
-			PackageMode *bool `toml:"package-mode"`
+			PackageMode     *bool          `toml:"package-mode"`
+			Dependencies    map[string]any `toml:"dependencies"`
+			DevDependencies map[string]any `toml:"dev-dependencies"`
+			Group           map[string]struct {
+				Dependencies map[string]any `toml:"dependencies"`
+			} `toml:"group"`
 		} `toml:"poetry"`
 		UV uvTable `toml:"uv"`
 	} `toml:"tool"`
@@ -39,16 +45,19 @@ func (t *uvTable) UnmarshalTOML(v any) error {
 	return nil
 }
 
-// localSources says whether dependencies come from the source itself.
+// localSources says whether dependencies of uv come from the source itself.
 func (p pyproject) localSources() bool {
-	if p.Tool.UV.Workspace != nil {
-		return true
-	}
+	return p.Tool.UV.Workspace != nil || localIn(p.Tool.UV.Sources, "path", "workspace")
+}
+
+// localIn says whether one of some dependencies is a directory: one with a path, or a member of the
+// workspace.
+func localIn(dependencies map[string]any, keys ...string) bool {
 	var local func(v any) bool
 	local = func(v any) bool {
 		switch v := v.(type) {
 		case map[string]any:
-			return v["path"] != nil || v["workspace"] != nil
+			return slices.ContainsFunc(keys, func(key string) bool { return v[key] != nil })
 		case []map[string]any:
 			return slices.ContainsFunc(v, func(m map[string]any) bool { return local(m) })
 		case []any:
@@ -56,10 +65,36 @@ func (p pyproject) localSources() bool {
 		}
 		return false
 	}
-	for _, v := range p.Tool.UV.Sources {
+	for _, v := range dependencies {
 		if local(v) {
 			return true
 		}
+	}
+	return false
+}
+
+// installsLocal says whether an install of a project installs directories of the source too, which the
+// options that leave out the project itself do not leave out, or reads them to see whether the lock file
+// is up to date.
+// Source: https://docs.astral.sh/uv/reference/cli/#uv-sync, https://python-poetry.org/docs/cli/#install
+func (p pyproject) installsLocal(install shelleffects.Install) bool {
+	has := func(option string) bool {
+		return slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return w.Value == option })
+	}
+	switch install.Tool {
+	case "uv":
+		without := has("--no-install-local") || has("--no-install-workspace") && !localIn(p.Tool.UV.Sources, "path")
+		return p.localSources() && !(without && has("--frozen"))
+	case "poetry":
+		if has("--no-directory") {
+			return false
+		}
+		for _, g := range p.Tool.Poetry.Group {
+			if localIn(g.Dependencies, "path") {
+				return true
+			}
+		}
+		return localIn(p.Tool.Poetry.Dependencies, "path") || localIn(p.Tool.Poetry.DevDependencies, "path")
 	}
 	return false
 }

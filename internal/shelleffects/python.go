@@ -142,8 +142,12 @@ func (i *Install) manifest(a arg, constraint bool) {
 		m.Path = ""
 		i.Unclear = true
 	}
-	if strings.Contains(m.Path, "://") {
+	switch {
+	case strings.Contains(m.Path, "://"):
 		return // fetched, not read from the image
+	case m.Path == "-" || m.Path == "/dev/stdin":
+		i.Unclear = true
+		return // what another command puts out
 	}
 	i.Manifests = append(i.Manifests, m)
 }
