@@ -17,6 +17,7 @@ import (
 type move struct {
 	scene
 	step   *dockerfile.Instruction
+	below  *dockerfile.Instruction
 	source placed // what it brings
 	kept   placed // what of it is still there before the steps that it passes
 	chown  bool
@@ -47,7 +48,7 @@ func (s scene) moveStep(u *unit, e rules.MoveStep) Reason {
 	if !s.oneContext() {
 		return rules.SharedWithOthers
 	}
-	m := &move{scene: s, step: e.Step}
+	m := &move{scene: s, step: e.Step, below: e.Below}
 	var reason Reason
 	if m.source, reason = s.placeCopy(e.Step); reason != "" {
 		if reason == rules.ManifestMissing {

@@ -228,6 +228,44 @@ func TestWrongUnits(t *testing.T) {
 	}
 }
 
+// TestManifestOfAnotherCopy moves a COPY of what a manifest names that another COPY brings.
+func TestManifestOfAnotherCopy(t *testing.T) {
+	for _, c := range []struct{ name, manifests, install, text string }{
+		{"uv, a path", "pyproject.toml uv.lock", "uv sync --locked --no-install-project", "[project]\nname = 'x'\nversion = '1'\n[tool.uv.sources]\nlib = { path = '../srv/lib' }\n"},
+		{"pip, a path", "requirements.txt", "pip install -r requirements.txt", "-e /srv/lib\n"},
+		{"pip, nothing of the source", "requirements.txt", "pip install -r requirements.txt", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := "FROM python:3.12\nWORKDIR /app\nCOPY " + c.manifests + " ./\nCOPY lib/ /srv/lib/\nRUN " + c.install + "\n"
+			files := map[string]string{"lib/a.py": "x\n", "pyproject.toml": c.text, "uv.lock": "version = 1\n", "requirements.txt": "flask==3.0\n" + c.text}
+			in, _ := inputOf(t, []byte(text), files)
+			findings := rules.Run(in)
+			at := slices.IndexFunc(findings, func(f rules.Finding) bool { return f.Rule == "pip-cache-kept" })
+			if at < 0 {
+				t.Fatal("no finding to carry the edit")
+			}
+			for i := range findings {
+				findings[i].Unit = nil
+			}
+			copied, run := all(in.File, "COPY")[1], all(in.File, "RUN")[0]
+			findings[at].Unit = &rules.Unit{
+				Edits: []source.Edit{
+					{Span: source.Span{Start: copied.Span.Start, End: run.Span.Start}},
+					{Span: source.Span{Start: len(text), End: len(text)}, New: "COPY lib/ /srv/lib/\n"},
+				},
+				Effects: []rules.Effect{rules.MoveStep{Step: copied, Below: run}},
+			}
+			want := rules.NeedsSource
+			if c.text == "" {
+				want = rules.NotSettled // the edit is right, and not for this finding
+			}
+			if got := fix.Prove(t.Context(), in, findings).Withheld[at]; got != want {
+				t.Errorf("withheld %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // TestManySuggestions has more suggestions than every subset is tried of, and more than are offered.
 func TestManySuggestions(t *testing.T) {
 	for _, n := range []int{3, 8, 30} {

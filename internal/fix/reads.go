@@ -27,12 +27,15 @@ func (m *move) reads(i shelleffects.Install) Reason {
 			return rules.ManifestUnknown
 		}
 		file, kept := m.kept.files[image]
+		if !kept {
+			file = m.broughtBy(image)
+		}
 		switch {
 		case !kept && m.source.covers(image):
 			return rules.ManifestMissing
-		case !kept && !man.Optional && shelleffects.Covers(m.source.dest, image) && !m.broughtAbove(image):
+		case file == "" && !man.Optional && shelleffects.Covers(m.source.dest, image):
 			return rules.ManifestMissing // made before the build, perhaps, and brought by the COPY
-		case !kept:
+		case file == "":
 			continue
 		case !m.isFile(file):
 			return rules.ManifestLink
@@ -115,20 +118,23 @@ func (s scene) contextPath(repo string) string {
 	return strings.TrimPrefix(repo, dir+"/")
 }
 
-// broughtAbove says whether a COPY above the moved one puts a file of the context at a path.
-func (m *move) broughtAbove(image string) bool {
-	for _, o := range m.step.Stage.Instructions {
-		if o == m.step {
-			return false
-		}
-		if o.Keyword != "COPY" && o.Keyword != "ADD" {
-			continue
-		}
-		if p, reason := m.placeCopy(o); reason == "" && p.files[image] != "" {
-			return true
+// broughtBy is the file of the context that another COPY than the moved one puts at a path before the last
+// install, in its stage or in those that it is FROM; "" where none does.
+func (m *move) broughtBy(image string) string {
+	for stage := m.step.Stage; stage != nil; stage = stage.Parent {
+		for _, o := range stage.Instructions {
+			if o == m.below {
+				break
+			}
+			if o == m.step || o.Keyword != "COPY" && o.Keyword != "ADD" {
+				continue
+			}
+			if p, reason := m.placeCopy(o); reason == "" && p.files[image] != "" {
+				return p.files[image]
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 // project judges a pyproject.toml, uv.toml or lock file: dependencies that lie in the repository need
