@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -30,7 +31,7 @@ func BenchmarkFiftyLines(b *testing.B) {
 		files[fmt.Sprintf("app/part%d/module%d.py", i%40, i)] = fmt.Sprintf("module = %d\n", i)
 	}
 	repo := newRepository(files)
-	local := analysis.Local{Read: func(_ context.Context, e buildcontext.Entry) ([]byte, error) { return repo.texts[e.Object], nil }}
+	local := analysis.Local{Workers: analysis.NewWorkers(runtime.GOMAXPROCS(0)), Read: func(_ context.Context, e buildcontext.Entry) ([]byte, error) { return repo.texts[e.Object], nil }}
 	req := analysis.Request{Config: config.Defaults(), Tree: repo.tree}
 	for _, c := range []struct {
 		name          string

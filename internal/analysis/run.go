@@ -111,7 +111,7 @@ func (a *run) do(ctx context.Context) Report {
 // prove proves the edits of a Dockerfile's findings. It is the last that is done with the rules.
 func (a *run) prove(ctx context.Context, t *target) {
 	if !a.WithoutFixes {
-		t.fixes = fix.Prove(ctx, t.in, t.findings)
+		t.fixes = fix.ProveParallel(ctx, t.in, t.findings, cap(a.workers))
 	}
 	t.in.Brought = nil
 	if a.looked != nil {

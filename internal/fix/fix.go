@@ -44,7 +44,12 @@ type Result struct {
 // Findings are all that rules.Run gave for the input. When ctx ends, what is not proven by then is
 // withheld.
 func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
-	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}}
+	return ProveParallel(ctx, in, findings, 1)
+}
+
+// ProveParallel is Prove with up to n sets of suggestions tried at the same time. The result is the same.
+func ProveParallel(ctx context.Context, in rules.Input, findings []rules.Finding, n int) Result {
+	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, parallel: max(n, 1)}
 	var elsewhere []int // whose edit is of the ignore file or a workflow
 	for i, f := range findings {
 		if f.Unit == nil {

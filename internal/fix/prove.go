@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcache"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -36,6 +37,9 @@ type prover struct {
 	// tried are the subsets proven so far, by their units; left is the work that may still be spent.
 	tried map[string]outcome
 	left  int
+	// parallel is how many subsets are tried at the same time; ahead are those whose turn has not come.
+	parallel int
+	ahead    map[string]outcome
 }
 
 // outcome is what came of trying a set of suggestions.
@@ -263,14 +267,15 @@ func subsets(n int) [][]int {
 // findCulprit tries the subsets of the groups. It returns the unit to leave out when one fails, and
 // the unit by which its finding is settled all the same, if so; nil when all of them hold.
 func (p *prover) findCulprit(ctx context.Context, groups []*group) (culprit, by *unit, reason Reason) {
-	for _, set := range subsets(len(groups)) {
+	sets := subsets(len(groups))
+	for n, set := range sets {
 		if ctx.Err() != nil {
 			return groups[0].cheapest(), nil, rules.OutOfTime
 		}
-		chosen := make([]*group, len(set))
-		for i, at := range set {
-			chosen[i] = groups[at]
+		if n%p.parallel == 0 {
+			p.tryAhead(ctx, groups, sets[n:min(n+p.parallel, len(sets))])
 		}
+		chosen := pick(groups, set)
 		tried := p.try(ctx, chosen)
 		if tried.reason == "" {
 			continue
@@ -290,6 +295,38 @@ func (p *prover) findCulprit(ctx context.Context, groups []*group) (culprit, by 
 		return cheapest, nil, tried.reason
 	}
 	return nil, nil, ""
+}
+
+func pick(groups []*group, set []int) []*group {
+	chosen := make([]*group, len(set))
+	for i, at := range set {
+		chosen[i] = groups[at]
+	}
+	return chosen
+}
+
+// tryAhead tries sets at the same time, as far as there is work left for them.
+func (p *prover) tryAhead(ctx context.Context, groups []*group, sets [][]int) {
+	p.ahead = map[string]outcome{}
+	if len(sets) == 1 || p.left < len(sets)*p.tryCost() {
+		return
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for _, set := range sets {
+		chosen := pick(groups, set)
+		key := keyOf(chosen)
+		if _, done := p.tried[key]; done {
+			continue
+		}
+		all.Go(func() {
+			tried := p.check(ctx, chosen)
+			mu.Lock()
+			defer mu.Unlock()
+			p.ahead[key] = tried
+		})
+	}
+	all.Wait()
 }
 
 // inGroup finds the unit to leave out of a group that fails: one without which the rest holds, best
@@ -344,7 +381,9 @@ func (p *prover) try(ctx context.Context, groups []*group) outcome {
 		if p.left -= p.tryCost(); p.left < 0 {
 			return outcome{reason: rules.TooManyEdits}
 		}
-		tried = p.check(ctx, groups)
+		if tried, done = p.ahead[key]; !done {
+			tried = p.check(ctx, groups)
+		}
 		p.tried[key] = tried
 	}
 	return tried
