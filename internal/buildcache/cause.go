@@ -52,8 +52,10 @@ func (p *predictor) cause(r *record, state State) string {
 // same words, else the step that stood in its place: the same keyword on the same input, of the stage
 // of the same name.
 func (p *predictor) counterpart(r *record) *record {
-	if same := p.seen.byWork[r.work]; len(same) > 0 {
-		return same[len(same)-1]
+	for _, old := range slices.Backward(p.seen.records) {
+		if old.work == r.work {
+			return old.record
+		}
 	}
 	step := r.step()
 	if step == nil {
@@ -251,7 +253,7 @@ func (r *record) changesTo(is *record) []change {
 }
 
 // changesIn lists the files in which what two selections take of two contexts differs.
-func changesIn(wasFiles, isFiles *files, a, b selection) []change {
+func changesIn(wasFiles, isFiles *files, a, b *selection) []change {
 	var list []change
 	if a.plain() && b.plain() {
 		was, _ := wasFiles.lookup(cleanKey(path.Join("/", a.path)), a.follow)
@@ -279,7 +281,7 @@ func changesIn(wasFiles, isFiles *files, a, b selection) []change {
 
 // contextSelection is a selection and the context that it is of.
 type contextSelection struct {
-	selection
+	*selection
 	from *keyNode
 }
 
@@ -288,8 +290,8 @@ func (r *record) contextSelections() []contextSelection {
 	var all []contextSelection
 	for _, dep := range r.node.deps {
 		if dep.node.kind == nodeContext && dep.byContents {
-			for _, s := range dep.contents {
-				all = append(all, contextSelection{s, dep.node})
+			for i := range dep.contents {
+				all = append(all, contextSelection{&dep.contents[i], dep.node})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/moby/patternmatcher"
 
@@ -17,7 +18,13 @@ import (
 // selection is what an operation takes of an input whose contents count, in BuildKit's terms
 // (cache/contenthash and solver/llbsolver/ops in its sources).
 type selection struct {
-	path     string
+	path  string // as the operation names it
+	clean string // the same, absolute and cleaned
+	// begin is the part of it before the first component with a wildcard, "" for the root; of what has no
+	// wildcard, all of it. A walk begins there; followBegin says that a link there is followed.
+	begin       string
+	followBegin bool
+
 	wildcard bool
 	follow   bool // a symlink at the end of the path is followed
 	include  []string
@@ -25,9 +32,23 @@ type selection struct {
 	required []string
 }
 
-func (s selection) plain() bool {
+func (s *selection) plain() bool {
 	return !s.wildcard && len(s.include) == 0 && len(s.exclude) == 0
 }
+
+// newSelection is one without filters.
+func newSelection(p string, follow, wildcard bool) selection {
+	s := selection{path: p, clean: rooted(p), follow: follow, wildcard: wildcard}
+	s.begin = s.at()
+	if wildcard {
+		fixed, rest := splitWildcards(s.clean)
+		s.begin, s.followBegin = cleanKey(fixed), fixed != "/" && rest != ""
+	}
+	return s
+}
+
+// at is the path as records have it.
+func (s *selection) at() string { return cleanKey(s.clean) }
 
 // errNotFound is a path that the context does not have.
 var errNotFound = errors.New("not found")
@@ -44,8 +65,6 @@ type files struct {
 	root *file
 	// named are the contexts beside the main one that are directories, by name.
 	named map[string]*files
-	// list holds every record in BuildKit's order; it is made when a wildcard or filter needs it.
-	list []fileRecord
 	// spent is the work that patterns have cost so far, in bytes of paths.
 	spent *int
 	// views are the sums of patterns over a history; nil for one tree.
@@ -60,16 +79,15 @@ var errMatching = errors.New("matching its patterns against the repository's fil
 
 type file struct {
 	name     string
-	path     string // "" for the root, else "/a/b"
-	mode     string // git's; modeDir for a directory
-	content  string // blob id, or a link's text
+	path     string  // "" for the root, else "/a/b"
+	mode     string  // git's; modeDir for a directory
+	content  string  // blob id, a link's text, or the digest of what a directory holds, once computed
+	children []*file // sorted by name, also those that are hidden
 	link     bool
-	children []*file // sorted by name
-	// hidden are those that the ignore file leaves out, and out says it of this one: along a history both
-	// decide whether BuildKit sees a directory.
-	hidden []*file
-	out    bool
-	digest string // of a directory with all that is in it, once computed
+	// out says that the ignore file leaves it out, and hidden that BuildKit does not see it: a directory is seen
+	// as long as something in it is left in. Only the trees of a history have such files, for these decide
+	// whether a directory is there.
+	out, hidden bool
 }
 
 const modeDir = "040000"
@@ -103,6 +121,7 @@ func checkPaths(c *buildcontext.Context) error {
 
 // newFiles reads a context. Submodules are empty directories where a client sends a checkout.
 func newFiles(c *buildcontext.Context) *files {
+	var maker fileMaker
 	root := &file{mode: modeDir}
 	dirs := map[string]*file{"": root}
 	var dir func(p string) *file
@@ -110,8 +129,9 @@ func newFiles(c *buildcontext.Context) *files {
 		if d := dirs[p]; d != nil {
 			return d
 		}
-		parent := dir(strings.TrimSuffix(strings.TrimSuffix(p, path.Base(p)), "/"))
-		d := &file{name: path.Base(p), path: "/" + p, mode: modeDir}
+		d := maker.file(p)
+		d.mode = modeDir
+		parent := dir(strings.TrimSuffix(p[:len(p)-len(d.name)], "/"))
 		parent.children = append(parent.children, d)
 		dirs[p] = d
 		return d
@@ -119,18 +139,19 @@ func newFiles(c *buildcontext.Context) *files {
 	for _, p := range c.EmptyDirs {
 		dir(p)
 	}
-	for _, e := range c.Tree.Entries {
-		parent, name := "", e.Path
-		if at := strings.LastIndexByte(e.Path, '/'); at >= 0 {
-			parent, name = e.Path[:at], e.Path[at+1:]
-		}
-		f := &file{name: name, path: "/" + e.Path}
+	parent, parentPath := root, ""
+	for i := range c.Tree.Entries {
+		e := &c.Tree.Entries[i]
+		f := maker.file(e.Path)
 		if f.describe(e, c.Build.Kind); f.isDir() {
 			dir(e.Path)
 			continue
 		}
-		d := dir(parent)
-		d.children = append(d.children, f)
+		// Entries are sorted: those of a directory mostly follow each other.
+		if p := strings.TrimSuffix(e.Path[:len(e.Path)-len(f.name)], "/"); p != parentPath {
+			parent, parentPath = dir(p), p
+		}
+		parent.children = append(parent.children, f)
 	}
 	for _, d := range dirs {
 		slices.SortFunc(d.children, func(a, b *file) int { return strings.Compare(a.name, b.name) })
@@ -143,6 +164,27 @@ func newFiles(c *buildcontext.Context) *files {
 		t.named[name] = newFiles(other)
 	}
 	return t
+}
+
+// fileMaker makes files with their paths, many in one piece of memory.
+type fileMaker struct {
+	files slab[file]
+	paths strings.Builder
+}
+
+// file makes one by its path in the context directory.
+func (m *fileMaker) file(p string) *file {
+	if m.paths.Cap()-m.paths.Len() < 1+len(p) {
+		m.paths = strings.Builder{}
+		m.paths.Grow(max(4<<10, 1+len(p)))
+	}
+	start := m.paths.Len()
+	m.paths.WriteByte('/')
+	m.paths.WriteString(p)
+	f := m.files.one()
+	f.path = m.paths.String()[start:]
+	f.name = f.path[strings.LastIndexByte(f.path, '/')+1:]
+	return f
 }
 
 // of are the files of the context that a node stands for.
@@ -158,40 +200,61 @@ func (t *files) of(n *keyNode) *files {
 
 func (f *file) isDir() bool { return f.mode == modeDir }
 
+// child is one that BuildKit sees.
 func (f *file) child(name string) *file {
 	i, found := search(f.children, name)
-	if !found {
+	if !found || f.children[i].hidden {
 		return nil
 	}
 	return f.children[i]
 }
 
-// sum is the digest of a file, a link, or a directory with all that is in it.
-func (f *file) sum() string {
-	if !f.isDir() {
-		return f.mode + " " + f.content
-	}
-	if f.digest == "" {
-		var short [1024]byte
-		text := short[:0]
-		for _, c := range f.children {
-			text = appendText(text, c.name)
-			text = c.appendSum(text)
-		}
-		sum := sha256.Sum256(text)
-		f.digest = modeDir + " " + string(sum[:])
-	}
-	return f.digest
+// search finds a file by its name, or the place where it would be.
+func search(sorted []*file, name string) (int, bool) {
+	return slices.BinarySearchFunc(sorted, name, func(f *file, n string) int { return strings.Compare(f.name, n) })
 }
 
-// appendSum appends the sum as put writes it.
-func (f *file) appendSum(text []byte) []byte {
-	if f.isDir() {
-		return appendText(text, f.sum())
+// visible are the children that BuildKit sees.
+func (f *file) visible() []*file {
+	if !slices.ContainsFunc(f.children, func(c *file) bool { return c.hidden }) {
+		return f.children
 	}
-	text = strconv.AppendInt(text, int64(len(f.mode)+1+len(f.content)), 10)
-	return append(append(append(append(text, ':'), f.mode...), ' '), f.content...)
+	return slices.DeleteFunc(slices.Clone(f.children), func(c *file) bool { return c.hidden })
 }
+
+// sum tells apart files, links, and directories with all that is in them.
+func (f *file) sum() string {
+	f.digest()
+	return f.mode + " " + f.content
+}
+
+// digest computes the content of a directory.
+func (f *file) digest() {
+	if !f.isDir() || f.content != "" {
+		return
+	}
+	for _, c := range f.children {
+		if !c.hidden {
+			c.digest()
+		}
+	}
+	buffer, _ := texts.Get().(*[]byte)
+	text := (*buffer)[:0]
+	for _, c := range f.children {
+		if !c.hidden {
+			text = appendText(text, c.name)
+			text = strconv.AppendInt(text, int64(len(c.mode)+1+len(c.content)), 10)
+			text = append(append(append(append(text, ':'), c.mode...), ' '), c.content...)
+		}
+	}
+	sum := sha256.Sum256(text)
+	f.content = string(sum[:])
+	*buffer = text
+	texts.Put(buffer)
+}
+
+// texts are buffers for what digests of directories are made of.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
 
 func (r fileRecord) sum() string {
 	if r.header {
@@ -239,53 +302,61 @@ func (t *files) walk(p string) *file {
 	return f
 }
 
-// checksum is the digest of one selection. Its error is errNotFound for what is not there.
-func (t *files) checksum(s selection) (string, error) {
-	return t.checksumOf(&s)
+// find looks up what a selection without patterns takes. Its error is errNotFound for what is not there.
+func (t *files) find(s *selection) (*file, error) {
+	f, err := t.lookup(s.at(), s.follow)
+	if err == nil && f == nil {
+		err = errNotFound
+	}
+	return f, err
 }
 
-// checksumOf is checksum for a selection of a plan, whose address names it.
-func (t *files) checksumOf(selected *selection) (string, error) {
-	s := *selected
-	p := rooted(s.path)
+// selected is what a selection takes.
+type selected struct {
+	file *file  // of a selection without patterns
+	sum  string // equal where BuildKit's checksum is
+	some bool   // it is not nothing
+}
+
+// selected tells what a selection takes. was is what it took of another tree, or zero: what is known of a file or
+// directory of both is not made again. Its error is errNotFound for what is not there.
+func (t *files) selected(s *selection, was selected) (selected, error) {
 	if s.plain() {
-		f, err := t.lookup(cleanKey(p), s.follow)
-		if err != nil {
-			return "", err
+		f, err := t.find(s)
+		if err != nil || f == was.file {
+			return was, err
 		}
-		if f == nil {
-			return "", errNotFound
-		}
-		return f.sum(), nil
+		return selected{file: f, sum: f.sum(), some: true}, nil
 	}
 	if t.views != nil {
-		if sum, alone, err := t.views.sum(t, selected); err != nil || !alone {
-			return sum, err
+		if is, alone, err := t.views.selected(t, s); err != nil || !alone {
+			return is, err
 		}
 	}
-	prefix, included, err := t.included(s)
+	included, err := t.included(s)
 	if err != nil {
-		return "", err
+		return selected{}, err
 	}
-	h := sha256.New()
+	sums := make([]string, 0, 2*len(included))
 	for _, r := range included {
 		sum := r.sum()
 		if r.follow && r.link {
 			f, err := t.lookup(r.at, s.follow)
 			if err != nil {
-				return "", err
+				return selected{}, err
 			}
 			if f == nil {
-				return "", errNotFound
+				return selected{}, errNotFound
 			}
 			sum = f.sum()
 		}
-		if len(included) == 1 && path.Base(p) == path.Base(r.at) {
-			return sum, nil
+		if len(included) == 1 && path.Base(s.clean) == path.Base(r.at) {
+			return selected{sum: sum, some: true}, nil
 		}
-		put(h, strings.TrimPrefix(r.at, prefix), sum)
+		sums = append(sums, strings.TrimPrefix(r.at, s.begin), sum)
 	}
-	return "list " + string(h.Sum(nil)), nil
+	list := hash(sums...)
+	return selected{sum: "list " + string(list[:]), some: len(included) > 0}, nil
 }
 
 // includedRecord is a record that wildcards and filters leave in.
@@ -299,40 +370,34 @@ type includedRecord struct {
 }
 
 // included walks the records as BuildKit's includedPaths does.
-func (t *files) included(s selection) (_ string, included []*includedRecord, err error) {
+func (t *files) included(s *selection) (included []*includedRecord, err error) {
 	var include, exclude *patternmatcher.PatternMatcher
 	if len(s.include) > 0 {
 		if include, err = patternmatcher.New(s.include); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 	}
 	if len(s.exclude) > 0 {
 		if exclude, err = patternmatcher.New(s.exclude); err != nil {
-			return "", nil, err
+			return nil, err
 		}
 	}
-	p := cleanKey(rooted(s.path))
-	prefix, start, err := t.start(s, p)
+	p := s.at()
+	start, err := t.start(s)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	resolved := start.path
-	records := t.from(start)
-
 	var parents []*includedRecord
 	lastMatched := ""
 	weight := s.weight()
-	for _, record := range records {
+	for record := range start.records {
 		if *t.spent += (1 + len(record.path)) * weight; *t.spent > maxMatching {
-			return "", nil, errMatching
+			return nil, errMatching
 		}
 		if p == "" && record.header && record.path == "" {
 			continue // the root is named with a slash: then what is in it counts as named itself
 		}
-		at := record.path
-		if rest, below := strings.CutPrefix(at, resolved); below {
-			at = prefix + rest
-		}
+		at := s.begin + record.path[len(start.path):]
 		for len(parents) > 0 && !strings.HasPrefix(at+slashIf(record.header), parents[len(parents)-1].at+"/") {
 			parents = parents[:len(parents)-1]
 		}
@@ -340,13 +405,12 @@ func (t *files) included(s selection) (_ string, included []*includedRecord, err
 		if len(parents) > 0 {
 			parent = parents[len(parents)-1]
 		}
-		r := &includedRecord{fileRecord: record, at: at, follow: parent == nil && s.follow}
 		top := p
 		if s.wildcard {
 			if p != "" && (lastMatched == "" || !strings.HasPrefix(at, lastMatched+"/")) {
 				matched, err := path.Match(p, at)
 				if err != nil {
-					return "", nil, err
+					return nil, err
 				}
 				if !matched {
 					continue
@@ -354,18 +418,17 @@ func (t *files) included(s selection) (_ string, included []*includedRecord, err
 				lastMatched = at
 				if record.link && s.follow {
 					if f, err := t.lookup(record.path, true); err != nil || f == nil {
-						return "", nil, errNotFound // the copy fails, also where an exclude leaves it out
+						return nil, errNotFound // the copy fails, also where an exclude leaves it out
 					}
 				}
 			}
 			top = lastMatched
-		} else if !strings.HasPrefix(at+"/", p+"/") {
-			break
 		}
+		r := &includedRecord{fileRecord: record, at: at, follow: parent == nil && s.follow}
 		candidate := strings.TrimSuffix(strings.TrimPrefix(at+"/", top+"/"), "/")
 		ok, err := r.keep(candidate, include, exclude, parent)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		// Of directories only the header is hashed: what is in them comes by itself.
 		if ok && (record.header || !record.isDir()) {
@@ -384,32 +447,23 @@ func (t *files) included(s selection) (_ string, included []*includedRecord, err
 	}
 	for _, required := range s.required {
 		if !slices.ContainsFunc(included, func(r *includedRecord) bool { return strings.HasPrefix(r.at, required) }) {
-			return "", nil, errNotFound
+			return nil, errNotFound
 		}
 	}
-	return prefix, included, nil
+	return included, nil
 }
 
-// start is where the walk of a selection with patterns begins, and the name that the selection gives it.
-func (t *files) start(s selection, p string) (prefix string, start *file, err error) {
-	switch fixed, rest := splitWildcards(p); {
-	case !s.wildcard:
-		prefix = p
-		start, err = t.lookup(p, false)
-	case fixed == "/":
-		start = t.root
-	default:
-		prefix = fixed
-		start, err = t.lookup(fixed, rest != "")
-	}
+// start looks up where the walk of a selection with patterns begins.
+func (t *files) start(s *selection) (*file, error) {
+	start, err := t.lookup(s.begin, s.followBegin)
 	if err == nil && start == nil {
 		err = errNotFound // the key could be had, but the copy fails
 	}
-	return prefix, start, err
+	return start, err
 }
 
 // weight is what a selection's patterns cost for each byte of a path.
-func (s selection) weight() int {
+func (s *selection) weight() int {
 	return 1 + strings.Count(s.path+strings.Join(s.include, "")+strings.Join(s.exclude, ""), "*") + len(s.include) + len(s.exclude)
 }
 
@@ -441,34 +495,28 @@ func (r *includedRecord) keep(candidate string, include, exclude *patternmatcher
 	return true, nil
 }
 
-// from returns all records from one file on, in BuildKit's order.
-func (t *files) from(start *file) []fileRecord {
-	if t.list == nil {
-		t.list = appendRecords(nil, t.root)
-	}
-	if start == t.root {
-		return t.list
-	}
-	at := slices.IndexFunc(t.list, func(r fileRecord) bool { return r.file == start })
-	return t.list[at:]
+// records goes over the records of a file and of all that is in it, in BuildKit's order.
+func (f *file) records(yield func(fileRecord) bool) {
+	f.eachRecord(yield)
 }
 
-func appendRecords(list []fileRecord, f *file) []fileRecord {
-	list = append(list, fileRecord{file: f})
-	if f.isDir() {
-		list = append(list, fileRecord{file: f, header: true})
+func (f *file) eachRecord(yield func(fileRecord) bool) bool {
+	if !yield(fileRecord{file: f}) || f.isDir() && !yield(fileRecord{file: f, header: true}) {
+		return false
 	}
 	for _, c := range f.children {
-		list = appendRecords(list, c)
+		if !c.hidden && !c.eachRecord(yield) {
+			return false
+		}
 	}
-	return list
+	return true
 }
 
 // taken lists the records that a selection with patterns takes, by path; directories as they are,
 // without what is in them.
-func (t *files) taken(s selection) map[string]*file {
+func (t *files) taken(s *selection) map[string]*file {
 	out := map[string]*file{}
-	_, included, err := t.included(s)
+	included, err := t.included(s)
 	if err != nil {
 		return out
 	}
@@ -498,7 +546,7 @@ func changes(was, is *file, list *[]change) {
 			*list = append((*list)[:n-2], change{was: was, is: is})
 		}
 	default:
-		a, b := was.children, is.children
+		a, b := was.visible(), is.visible()
 		for len(a) > 0 || len(b) > 0 {
 			switch {
 			case len(b) == 0 || len(a) > 0 && a[0].name < b[0].name:
@@ -525,10 +573,11 @@ func listAll(f *file, list *[]change, as func(*file) change) {
 	if f == nil {
 		return
 	}
-	if !f.isDir() || len(f.children) == 0 {
+	in := f.visible()
+	if len(in) == 0 {
 		*list = append(*list, as(f))
 	}
-	for _, c := range f.children {
+	for _, c := range in {
 		listAll(c, list, as)
 	}
 }

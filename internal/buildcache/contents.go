@@ -40,21 +40,20 @@ func (p *predictor) sameContents(dep, was recordDep) State {
 		return Maybe
 	}
 	state := Cached
-	for i, s := range dep.contents {
-		old := was.contents[i]
+	for i := range dep.contents {
+		s, old := &dep.contents[i], &was.contents[i]
 		if !s.plain() || !old.plain() {
 			// What a pattern takes is equal if all that it looks at is.
 			if !s.equal(old) {
 				return Maybe
 			}
-			fixed, _ := splitWildcards(rooted(s.path))
-			s, old = selection{path: fixed}, selection{path: fixed}
-			if p.sameOrigin(p.trace(dep.from, s.path), p.trace(was.from, old.path)) != Cached {
+			fixed, _ := splitWildcards(s.clean)
+			if p.sameOrigin(p.trace(dep.from, fixed), p.trace(was.from, fixed)) != Cached {
 				return Maybe
 			}
 			continue
 		}
-		switch p.sameOrigin(p.trace(dep.from, rooted(s.path)), p.trace(was.from, rooted(old.path))) {
+		switch p.sameOrigin(p.trace(dep.from, s.clean), p.trace(was.from, old.clean)) {
 		case Rebuilt:
 			return Rebuilt
 		case Maybe:
@@ -64,7 +63,7 @@ func (p *predictor) sameContents(dep, was recordDep) State {
 	return state
 }
 
-func (s selection) equal(o selection) bool {
+func (s *selection) equal(o *selection) bool {
 	return s.path == o.path && s.wildcard == o.wildcard && s.follow == o.follow && slices.Equal(s.include, o.include) &&
 		slices.Equal(s.exclude, o.exclude) && slices.Equal(s.required, o.required)
 }
@@ -115,7 +114,7 @@ func (p *predictor) follow(r *record, at string, o *origin) bool {
 			return true
 		}
 		switch {
-		case r.node.file != nil:
+		case len(r.node.actions) > 0:
 			base, done := p.followFile(r, at, o)
 			if done || base == nil {
 				return done
@@ -139,7 +138,8 @@ func (p *predictor) follow(r *record, at string, o *origin) bool {
 // that they work on, nil for scratch.
 func (p *predictor) followFile(r *record, at string, o *origin) (base *record, done bool) {
 	inputs := int64(len(r.node.deps))
-	for i, action := range slices.Backward(r.node.file.Actions) {
+	for i := range slices.Backward(r.node.actions) {
+		action := &r.node.actions[i]
 		switch a := action.Action.(type) {
 		case *pb.FileAction_Mkdir:
 			if dir := path.Clean(a.Mkdir.Path); dir == at || below(at, dir) || aliased(dir, at) {
@@ -176,24 +176,18 @@ func (p *predictor) followFile(r *record, at string, o *origin) (base *record, d
 }
 
 // copied is what one copy puts at a path.
-func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, bool) {
+func (p *predictor) copied(r *record, action *fileAction, at string) (layer, bool) {
 	a := action.GetCopy()
 	dest := path.Clean(a.Dest)
 	if dest != at && !below(dest, at) && !below(at, dest) && !aliased(dest, at) {
 		return layer{}, false
 	}
-	copied := a.CloneVT()
-	copied.Src = path.Base(copied.Src)
-	text := "copy " + copied.String()
-	if action.SecondaryInput < 0 || action.SecondaryInput >= int64(len(r.node.deps)) {
+	s, text := action.takes, "copy "+action.text
+	if s == nil {
 		return layer{text: text}, true
 	}
-	s := selection{
-		path: rooted(a.Src), wildcard: a.AllowWildcard && hasWildcards(a.Src), follow: a.FollowSymlink,
-		include: a.IncludePatterns, exclude: a.ExcludePatterns,
-	}
 	if from := r.input(action.SecondaryInput); from != nil {
-		source := s.path
+		source := s.clean
 		if !s.plain() {
 			source, _ = splitWildcards(source)
 			text += fmt.Sprintf(" %q", a.Src)
@@ -202,12 +196,12 @@ func (p *predictor) copied(r *record, action *pb.FileAction, at string) (layer, 
 		return layer{text: text, from: &o}, true
 	}
 	files := r.files.of(r.node.deps[action.SecondaryInput].node)
-	sum, err := files.checksum(s)
+	is, err := files.selected(s, selected{})
 	if err != nil {
 		return layer{text: text + err.Error()}, true
 	}
-	l := layer{text: text + sum}
-	top, err := files.lookup(cleanKey(s.path), s.follow)
+	l := layer{text: text + is.sum}
+	top, err := files.lookup(s.at(), s.follow)
 	if s.wildcard || len(s.include) > 0 || err != nil || top == nil || !top.isDir() || !a.DirCopyContents || aliased(dest, at) || below(dest, at) {
 		return l, true
 	}

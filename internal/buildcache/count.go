@@ -29,7 +29,8 @@ type Counts struct {
 	Rerun, Maybe []int
 }
 
-// maxCounted bounds the work of counting, in commits times operations of the plans; it is some seconds.
+// maxCounted bounds the work of counting, in commits times operations of the plans, of which a million takes one to
+// three seconds.
 const maxCounted = 20_000_000
 
 // ErrTooLong is a history with too many commits for the size of the plans.
@@ -64,33 +65,35 @@ func Count(ctx context.Context, variants []Variant, h *buildcontext.History) ([]
 type counting struct {
 	Variant
 	Counts
-	keying keying
-	seen   Seen
-	known  bool   // the keys of the last tree that was built are in the cache
-	off    bool   // not counted
-	files  *files // of the last tree
-	lacks  bool   // it lacks what a COPY names
+	keying    *keying
+	seen      Seen
+	predictor *predictor
+	known     bool   // the records of the last tree that was built are in the cache
+	off       bool   // not counted
+	files     *files // of the last tree
+	lacks     bool   // it lacks what a COPY names
 	// outside says that a step may run again though no file changed: a source over the network, a context
 	// that a stage begins with.
 	outside bool
 }
 
 func newCounting(v Variant) *counting {
-	return &counting{
+	c := &counting{
 		Variant: v,
 		Counts:  Counts{Rerun: make([]int, len(v.Plan.Steps)), Maybe: make([]int, len(v.Plan.Steps))},
-		keying:  keying{plan: v.Plan},
+		keying:  newKeying(v.Plan),
 		outside: slices.ContainsFunc(v.Plan.nodes, func(n *keyNode) bool {
 			return n.kind == nodeRemote || slices.ContainsFunc(n.deps, func(d keyDep) bool { return d.node.kind == nodeContext && !d.byContents })
 		}),
 	}
+	c.predictor = newPredictor(v.Plan, &c.seen)
+	return c
 }
 
 // count goes through the trees from the oldest to the newest.
 func (p *past) count(ctx context.Context, all []*counting) ([]Counts, error) {
 	for _, c := range all {
-		newest := keying{plan: c.Plan}
-		_, err := newest.next(p.files(c.Context, 0))
+		_, err := newKeying(c.Plan).next(p.files(c.Context, 0))
 		if c.off, err = missing(err); err != nil {
 			return nil, err
 		}
@@ -141,6 +144,9 @@ func (c *counting) build(p *past, at int) (lacks bool, err error) {
 // missing tells a tree that lacks what a COPY names from all other errors. A link that BuildKit refuses
 // fails the build like one that leads nowhere.
 func missing(err error) (lacks bool, other error) {
+	if err == nil {
+		return false, nil
+	}
 	var absent *MissingSourceError
 	if errors.As(err, &absent) || errors.Is(err, errLinks) {
 		return true, nil
@@ -166,27 +172,24 @@ func (c *counting) add(whole, seeded, commit bool) {
 	if c.known && !c.outside {
 		return // all of it is cached
 	}
-	keys := c.keying.keys()
 	if seeded {
-		for i, state := range states(keys, &c.seen) {
-			switch state {
-			case Rebuilt:
-				c.Rerun[i]++
-			case Maybe:
-				c.Maybe[i]++
-			}
-		}
+		c.predict()
 	}
-	c.seen.Add(keys)
+	for _, n := range c.Plan.stepNodes {
+		c.seen.add(c.keying.nodes[n.index].record)
+	}
 	c.known = true
 }
 
-// states are what Predict says without the causes.
-func states(keys []Key, seen *Seen) []State {
-	p := predictor{seen: seen, known: make(map[*record]*outcome, len(keys))}
-	out := make([]State, len(keys))
-	for i, k := range keys {
-		out[i] = p.outcome(k.record).state()
+// predict counts what Predict would say of each step of the last tree; the causes are not asked for.
+func (c *counting) predict() {
+	c.predictor.reset()
+	for i, n := range c.Plan.stepNodes {
+		switch c.predictor.outcome(c.keying.nodes[n.index].record).state() {
+		case Rebuilt:
+			c.Rerun[i]++
+		case Maybe:
+			c.Maybe[i]++
+		}
 	}
-	return out
 }

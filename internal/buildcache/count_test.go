@@ -238,6 +238,123 @@ func TestCountIsFresh(t *testing.T) {
 	}
 }
 
+// longHistory is more random trees than a step is compared with builds, newest first, and a Dockerfile whose second
+// stage hangs on what the first one puts out.
+func longHistory(seed uint64) (counted, [][]buildcontext.Entry) {
+	r := rand.New(rand.NewPCG(seed, 32))
+	tree := randomTree(r, nil)
+	var past [][]buildcontext.Entry
+	for range 3 * maxCandidates {
+		if len(past) > 2 && r.IntN(5) == 0 {
+			tree = past[r.IntN(len(past))]
+		} else {
+			tree = randomTree(r, tree)
+		}
+		past = append(past, tree)
+	}
+	slices.Reverse(past)
+	text := "FROM x AS one\nCOPY . .\n"
+	if r.IntN(2) == 0 {
+		text += "RUN make\n"
+	}
+	text += "FROM y\nCOPY --from=one /x /x\nCOPY --from=one /y* /y\n" + countedCopies[r.IntN(8)] +
+		"\nRUN --mount=from=one,source=/x,target=/m make\n"
+	return counted{build: buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local}, text: text}, past
+}
+
+// TestCountLongHistory: counting is also fresh where a step is compared with fewer builds than there were.
+func TestCountLongHistory(t *testing.T) {
+	maybe := 0
+	for seed := range uint64(12) {
+		build, trees := longHistory(seed)
+		for _, c := range countAndCompare(t, trees, []counted{build}) {
+			for _, n := range c.Maybe {
+				maybe = max(maybe, n)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d\n%s\n%v", seed, build.text, trees)
+		}
+	}
+	if maybe <= maxCandidates {
+		t.Errorf("a step was maybe run at most %d times: the random histories are of no use", maybe)
+	}
+}
+
+// TestCountOverLinks: what is remembered of a directory holds for the path under which a wildcard came to it.
+func TestCountOverLinks(t *testing.T) {
+	tree := func(link string) []buildcontext.Entry {
+		return buildcontext.NewTree([]buildcontext.Entry{
+			{Path: "a", Mode: buildcontext.ModeSymlink, Link: link, Object: link},
+			{Path: "b/a/f", Mode: buildcontext.ModeFile, Object: "1"},
+			{Path: "c/a/f", Mode: buildcontext.ModeFile, Object: "1"},
+		}).Entries
+	}
+	trees := [][]buildcontext.Entry{tree("c/a"), tree("b/a"), tree("b")} // newest first
+	build := buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local}
+	counts := countAndCompare(t, trees, []counted{{build: build, text: "FROM x\nCOPY a/* /x/\n"}})
+	if len(counts) != 1 || counts[0].Commits != 2 || counts[0].Rerun[0] != 1 {
+		t.Errorf("counts %+v", counts)
+	}
+}
+
+// TestLastBuilds: what only more than maxCandidates builds ago was the same by its contents counts as another.
+func TestLastBuilds(t *testing.T) {
+	plan := compileText(t, "FROM a AS one\nCOPY z /e/\nCOPY d /d/\nFROM b\nCOPY --from=one /d/x /y\n")
+	keysOf := func(x, z int) []Key {
+		keys, err := plan.Keys(open(t, []buildcontext.Entry{
+			{Path: "d/x", Mode: buildcontext.ModeFile, Object: fmt.Sprint(x)}, {Path: "z", Mode: buildcontext.ModeFile, Object: fmt.Sprint(z)},
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	var seen Seen
+	for i := range maxCandidates + 1 {
+		seen.Add(keysOf(i, i))
+	}
+	for x, want := range map[int]State{0: Rebuilt, 1: Cached, maxCandidates: Cached} {
+		if got := Predict(keysOf(x, -1), &seen)[2]; got.State != want {
+			t.Errorf("COPY --from of what build %d had is %s (%s), want %s", x, got.State, got.Cause, want)
+		}
+	}
+}
+
+// TestSeenForgetsNothing: what was built once is cached, however many other builds followed.
+func TestSeenForgetsNothing(t *testing.T) {
+	builds := 0
+	for seed := range uint64(12) {
+		build, trees := longHistory(seed)
+		plan := compileText(t, build.text)
+		var seen Seen
+		var all [][]Key
+		for _, tree := range trees {
+			c, err := build.open(tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, err := plan.Keys(c)
+			if err != nil {
+				continue // it lacks what a COPY names
+			}
+			all = append(all, keys)
+			seen.Add(keys)
+		}
+		builds += len(all)
+		for i, keys := range all {
+			for j, p := range Predict(keys, &seen) {
+				if p.State != Cached {
+					t.Errorf("seed %d, build %d: %s is %s: %s", seed, i, plan.Steps[j].Instruction, p.State, p.Cause)
+				}
+			}
+		}
+	}
+	if builds < 12*maxCandidates {
+		t.Errorf("only %d builds of the random trees succeed", builds)
+	}
+}
+
 func randomCount(r *rand.Rand) (builds []counted, trees [][]buildcontext.Entry) {
 	build := buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local}
 	if r.IntN(4) == 0 {

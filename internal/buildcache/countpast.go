@@ -53,31 +53,30 @@ func newPast(ctx context.Context, variants []Variant, h *buildcontext.History) (
 
 // overlay is what is the same in every tree: the Dockerfile and the ignore files, as they are now.
 type overlay struct {
-	fixed map[string]*buildcontext.Entry // by path in the repository; nil for one that is not there
-	links map[string]string              // texts of links that the history may not know, by object
+	fixed []fixedFile
+	links map[string]string // texts of links that the history may not know, by object
+}
+
+// fixedFile is a file by its path in the repository; entry is nil for one that is not there.
+type fixedFile struct {
+	path  string
+	entry *buildcontext.Entry
 }
 
 func overlayOf(c *buildcontext.Context) *overlay {
-	o := &overlay{fixed: map[string]*buildcontext.Entry{}, links: map[string]string{}}
-	o.fixed[path.Clean(c.Build.Dockerfile)] = nil
-	for _, p := range buildcontext.IgnoreCandidates(c.Build) {
-		o.fixed[p] = nil
-	}
+	o := &overlay{links: map[string]string{}}
 	contexts := slices.Collect(maps.Values(c.Named))
+	paths := append([]string{path.Clean(c.Build.Dockerfile)}, buildcontext.IgnoreCandidates(c.Build)...)
 	for _, n := range contexts {
-		o.fixed[n.RepoPath(".dockerignore")] = nil
+		paths = append(paths, n.RepoPath(".dockerignore"))
 	}
-	for _, one := range append(contexts, c) {
-		for p := range o.fixed {
-			if rel, below := cutDir(p, newTree(one).dir); below {
-				if e, found := one.All.Lookup(rel); found {
-					e.Path = p
-					o.fixed[p] = &e
-				}
-			}
-		}
-		for _, e := range one.All.Entries {
-			if e.Mode == buildcontext.ModeSymlink && e.Link != "" {
+	contexts = append(contexts, c)
+	for _, p := range paths {
+		o.fixed = append(o.fixed, fixedFile{p, entryAt(contexts, p)})
+	}
+	for _, one := range contexts {
+		for i := range one.All.Entries {
+			if e := &one.All.Entries[i]; e.Mode == buildcontext.ModeSymlink && e.Link != "" {
 				o.links[e.Object] = e.Link
 			}
 		}
@@ -85,30 +84,37 @@ func overlayOf(c *buildcontext.Context) *overlay {
 	return o
 }
 
-// cutDir makes a path of the repository relative to a directory, which ends in a slash or is "".
-func cutDir(p, dir string) (rel string, below bool) {
-	return strings.CutPrefix(p, dir)
+// entryAt is a file of one of some contexts by its path in the repository, nil where none of them has it.
+func entryAt(contexts []*buildcontext.Context, p string) *buildcontext.Entry {
+	for _, c := range contexts {
+		if rel, below := strings.CutPrefix(p, contextDir(c)); below {
+			if e, found := c.All.Lookup(rel); found {
+				return &e
+			}
+		}
+	}
+	return nil
 }
 
 // open makes the trees of one context.
 func (o *overlay) open(ctx context.Context, c *buildcontext.Context, h *buildcontext.History) (*contextPast, error) {
 	t := newTree(c)
-	edits := make([]edit, 0, len(h.Tree)+len(o.fixed))
-	for i := range h.Tree {
-		edits = o.add(edits, t, h.Tree[i].Path, &h.Tree[i])
-	}
 	root := &file{mode: modeDir}
-	for p, e := range o.fixed {
-		if rel, below := cutDir(p, t.dir); below && e != nil {
-			// First, so that nothing of a history takes their places.
-			var err error
-			if root, err = t.change(root, []edit{{path: rel, entry: e}}); err != nil {
-				return nil, err
-			}
+	for _, f := range o.fixed {
+		if rel, below := strings.CutPrefix(f.path, t.dir); below && f.entry != nil {
+			t.edit(rel, f.entry)
 		}
 	}
-	root, err := t.change(root, edits)
+	// First, so that nothing of a history takes their places.
+	root, err := t.change(root)
 	if err != nil {
+		return nil, err
+	}
+	t.come = slices.Grow(t.come, len(h.Tree))
+	for i := range h.Tree {
+		o.edit(t, h.Tree[i].Path, &h.Tree[i])
+	}
+	if root, err = t.change(root); err != nil {
 		return nil, err
 	}
 	out := &contextPast{roots: make([]*file, 0, len(h.Commits)+1), views: &views{of: map[*selection]*view{}}, spent: new(int), at: -1}
@@ -117,17 +123,16 @@ func (o *overlay) open(ctx context.Context, c *buildcontext.Context, h *buildcon
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		edits = edits[:0]
 		for j := range h.Commits[i].Changes {
 			change := &h.Commits[i].Changes[j]
 			if change.New.Mode != "" && change.New.Path != change.Old.Path {
-				edits = o.add(edits, t, change.New.Path, nil)
+				o.edit(t, change.New.Path, nil)
 			}
 			if change.Old.Mode != "" {
-				edits = o.add(edits, t, change.Old.Path, &change.Old)
+				o.edit(t, change.Old.Path, &change.Old)
 			}
 		}
-		if root, err = t.change(root, edits); err != nil {
+		if root, err = t.change(root); err != nil {
 			return nil, err
 		}
 		out.roots = append(out.roots, root)
@@ -135,11 +140,12 @@ func (o *overlay) open(ctx context.Context, c *buildcontext.Context, h *buildcon
 	return out, nil
 }
 
-// add appends what becomes of one path of the repository, if the context has it and it is not fixed.
-func (o *overlay) add(edits []edit, t *tree, p string, e *buildcontext.Entry) []edit {
-	rel, below := cutDir(p, t.dir)
-	if _, fixed := o.fixed[p]; !below || fixed || rel == "" {
-		return edits
+// edit notes what becomes of one path of the repository, if the context has it and it is not fixed; nil is
+// a file that goes.
+func (o *overlay) edit(t *tree, p string, e *buildcontext.Entry) {
+	rel, below := strings.CutPrefix(p, t.dir)
+	if !below || rel == "" || slices.ContainsFunc(o.fixed, func(f fixedFile) bool { return f.path == p }) {
+		return
 	}
 	if e != nil && e.Mode == buildcontext.ModeSymlink && e.Link == "" {
 		if text := o.links[e.Object]; text != "" {
@@ -148,7 +154,7 @@ func (o *overlay) add(edits []edit, t *tree, p string, e *buildcontext.Entry) []
 			e = &known
 		}
 	}
-	return append(edits, edit{path: rel, entry: e})
+	t.edit(rel, e)
 }
 
 // files are those of a context in the tree before so many of the newest commits. Asked again for a tree
@@ -159,8 +165,11 @@ func (p *past) files(c *buildcontext.Context, at int) *files {
 
 func (c *contextPast) files(at int) *files {
 	same := c.now != nil && c.roots[c.at] == c.roots[at]
-	named := make(map[string]*files, len(c.named))
+	var named map[string]*files
 	for name, other := range c.named {
+		if named == nil {
+			named = make(map[string]*files, len(c.named))
+		}
 		before := other.now
 		named[name] = other.files(at)
 		same = same && before == named[name]

@@ -1,7 +1,6 @@
 package buildcache
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -14,14 +13,22 @@ type tree struct {
 	context *buildcontext.Context
 	judge   *buildcontext.Judge
 	dir     string // of the repository, with a slash at its end; "" for the root
+	maker   fileMaker
+	// What the next change consists of.
+	gone, come []edit
 }
 
 func newTree(c *buildcontext.Context) *tree {
-	t := &tree{context: c, judge: c.Judge(), dir: c.RepoPath("")}
-	if t.dir = strings.TrimPrefix(t.dir, "."); t.dir != "" {
-		t.dir += "/"
+	return &tree{context: c, judge: c.Judge(), dir: contextDir(c)}
+}
+
+// contextDir is a context's directory in the repository, with a slash at its end; "" for the root.
+func contextDir(c *buildcontext.Context) string {
+	dir := strings.TrimPrefix(c.RepoPath(""), ".")
+	if dir != "" {
+		dir += "/"
 	}
-	return t
+	return dir
 }
 
 // edit is a file that comes, changes or goes.
@@ -30,45 +37,49 @@ type edit struct {
 	entry *buildcontext.Entry // nil where it goes
 }
 
-// change returns the tree that edits make of a root: first those that go, then the others, each sorted by
-// path. Where a file and a directory have one name the directory stays.
-func (t *tree) change(root *file, edits []edit) (*file, error) {
-	var gone, come []edit
-	for _, e := range edits {
-		if len(e.path) > maxPath {
-			return nil, ErrLongPath
-		}
-		if e.entry == nil {
-			gone = append(gone, e)
-		} else {
-			come = append(come, e)
-		}
+// edit adds a file to those that the next change edits.
+func (t *tree) edit(p string, e *buildcontext.Entry) {
+	if e == nil {
+		t.gone = append(t.gone, edit{path: p})
+	} else {
+		t.come = append(t.come, edit{path: p, entry: e})
 	}
-	for _, list := range [][]edit{gone, come} {
+}
+
+// change returns the tree that the edits make of a root: first those that go, then the others, each sorted
+// by path. Where a file and a directory have one name the directory stays.
+func (t *tree) change(root *file) (*file, error) {
+	for _, list := range [][]edit{t.gone, t.come} {
 		if len(list) == 0 {
 			continue
+		}
+		if slices.ContainsFunc(list, func(e edit) bool { return len(e.path) > maxPath }) {
+			return nil, ErrLongPath
 		}
 		if !slices.IsSortedFunc(list, comparePaths) {
 			slices.SortStableFunc(list, comparePaths)
 		}
 		var err error
-		if root, err = t.apply(root, 0, list); err != nil {
+		if root, err = t.apply(root, false, 0, list); err != nil {
 			return nil, err
 		}
 	}
+	t.gone, t.come = t.gone[:0], t.come[:0]
 	return root, nil
 }
 
 func comparePaths(a, b edit) int { return strings.Compare(a.path, b.path) }
 
-// apply changes one directory; at is how long its own path is, with a slash at its end, in those of all
-// edits.
-func (t *tree) apply(dir *file, at int, edits []edit) (*file, error) {
-	next := dir
+// apply changes one directory: itself where it is own, which no tree holds yet, else a copy of it. at is how
+// long its own path is, with a slash at its end, in those of all edits.
+func (t *tree) apply(dir *file, own bool, at int, edits []edit) (*file, error) {
 	for len(edits) > 0 {
 		name, _, deeper := strings.Cut(edits[0].path[at:], "/")
-		was := next.any(name)
-		var now *file
+		i, found := search(dir.children, name)
+		var was, now *file
+		if found {
+			was = dir.children[i]
+		}
 		n := 1
 		var err error
 		if deeper {
@@ -81,17 +92,35 @@ func (t *tree) apply(dir *file, at int, edits []edit) (*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		if now != was {
-			if next == dir {
-				clone := *dir
-				clone.children, clone.hidden, clone.digest = slices.Clone(dir.children), slices.Clone(dir.hidden), ""
-				next = &clone
-			}
-			next.put(name, was, now)
-		}
 		edits = edits[n:]
+		if now == was {
+			continue
+		}
+		if !own {
+			dir, own = t.copy(dir), true
+		}
+		switch {
+		case was == nil:
+			dir.children = slices.Insert(dir.children, i, now)
+		case now == nil:
+			dir.children = slices.Delete(dir.children, i, i+1)
+		default:
+			dir.children[i] = now
+		}
 	}
-	return next, nil
+	if own {
+		dir.hidden = dir.out && !slices.ContainsFunc(dir.children, func(c *file) bool { return !c.hidden })
+	}
+	return dir, nil
+}
+
+// copy is a directory to change, with room for another child.
+func (t *tree) copy(dir *file) *file {
+	c := t.maker.files.one()
+	*c = *dir
+	c.content = ""
+	c.children = append(make([]*file, 0, len(dir.children)+1), dir.children...)
+	return c
 }
 
 // inside applies edits to what a directory holds; nil where nothing is left in it.
@@ -101,15 +130,15 @@ func (t *tree) inside(was *file, at int, edits []edit) (*file, error) {
 	case was == nil && edits[0].entry == nil, was != nil && !was.isDir():
 		return was, nil
 	case was == nil:
-		p := edits[0].path[:at-1]
-		out, err := t.judge.Dir(p)
-		if err != nil {
+		dir = t.maker.file(edits[0].path[:at-1])
+		dir.mode = modeDir
+		var err error
+		if dir.out, err = t.judge.Dir(edits[0].path[:at-1]); err != nil {
 			return nil, err
 		}
-		dir = &file{name: path.Base(p), path: "/" + p, mode: modeDir, out: out}
 	}
-	dir, err := t.apply(dir, at, edits)
-	if err != nil || len(dir.children)+len(dir.hidden) == 0 {
+	dir, err := t.apply(dir, was == nil, at, edits)
+	if err != nil || len(dir.children) == 0 {
 		return nil, err
 	}
 	return dir, nil
@@ -117,30 +146,31 @@ func (t *tree) inside(was *file, at int, edits []edit) (*file, error) {
 
 // place puts a file where another may be, or takes it away.
 func (t *tree) place(was *file, e edit) (*file, error) {
-	if was != nil && len(was.children)+len(was.hidden) > 0 {
+	if was != nil && len(was.children) > 0 {
 		return was, nil
 	}
 	if e.entry == nil {
 		return nil, nil
 	}
-	now := &file{mode: e.entry.Mode, content: e.entry.Object}
+	var now *file
 	if was != nil {
+		now = t.maker.files.one()
 		now.name, now.path, now.out = was.name, was.path, was.out
 	} else {
+		now = t.maker.file(e.path)
 		var err error
 		if now.out, err = t.judge.File(e.path); err != nil {
 			return nil, err
 		}
-		now.path = "/" + e.path
-		now.name = now.path[strings.LastIndexByte(now.path, '/')+1:]
 	}
-	now.describe(*e.entry, t.context.Build.Kind)
+	now.hidden = now.out
+	now.describe(e.entry, t.context.Build.Kind)
 	return now, nil
 }
 
 // describe gives a file what an entry says of it. A submodule is an empty directory where a client sends a
 // checkout.
-func (f *file) describe(e buildcontext.Entry, kind buildcontext.Kind) {
+func (f *file) describe(e *buildcontext.Entry, kind buildcontext.Kind) {
 	f.mode, f.content = e.Mode, e.Object
 	switch {
 	case e.Mode == buildcontext.ModeSubmodule && kind != buildcontext.Git:
@@ -151,38 +181,4 @@ func (f *file) describe(e buildcontext.Entry, kind buildcontext.Kind) {
 			f.content = e.Link
 		}
 	}
-}
-
-// any is a child, also one that is left out.
-func (f *file) any(name string) *file {
-	if c := f.child(name); c != nil {
-		return c
-	}
-	if i, found := search(f.hidden, name); found {
-		return f.hidden[i]
-	}
-	return nil
-}
-
-// put replaces a child of a directory that nobody else has yet; nil is none.
-func (f *file) put(name string, was, now *file) {
-	for _, list := range []*[]*file{&f.children, &f.hidden} {
-		holds := func(c *file) bool { return c != nil && c.seen() == (list == &f.children) }
-		i, _ := search(*list, name)
-		switch {
-		case holds(was) && holds(now):
-			(*list)[i] = now
-		case holds(was):
-			*list = slices.Delete(*list, i, i+1)
-		case holds(now):
-			*list = slices.Insert(*list, i, now)
-		}
-	}
-}
-
-// seen says whether BuildKit sees a file or directory: it is left in, or something in it is.
-func (f *file) seen() bool { return !f.out || len(f.children) > 0 }
-
-func search(list []*file, name string) (int, bool) {
-	return slices.BinarySearchFunc(list, name, func(c *file, n string) int { return strings.Compare(c.name, n) })
 }

@@ -19,17 +19,19 @@ type views struct {
 type view struct {
 	s                *selection
 	include, exclude *patternmatcher.PatternMatcher
-	weight           int
-	from             string // the directory or file that was looked at last
-	known            map[*file]taken
 	err              error // of the patterns
+	weight           int
+	start            *file           // where it began in the tree that was asked for last
+	last             selected        // of it
+	known            map[*file]taken // in it, and in those of the trees before
 }
 
 // taken is what a selection takes of a file or directory.
 type taken struct {
 	count  int
 	digest string
-	only   *includedRecord // where count is 1
+	// Where count is 1: the path of what is taken, under the name that the selection gives it, and its sum.
+	onlyAt, onlySum string
 	// links says that one of them is a link to follow: what it leads to may be anywhere.
 	links bool
 }
@@ -49,54 +51,44 @@ func (v *views) view(s *selection) *view {
 	return n
 }
 
-// sum is the digest of a selection with patterns, equal for two trees when checksum's is. alone says
-// that it has to be computed for this tree by itself.
-func (v *views) sum(t *files, s *selection) (sum string, alone bool, err error) {
+// selected is what files.selected says of a selection with patterns. alone says that it has to be computed for this
+// tree by itself.
+func (v *views) selected(t *files, s *selection) (is selected, alone bool, err error) {
 	n := v.view(s)
 	if n.err != nil || len(s.required) > 0 {
-		return "", true, nil //nolint:nilerr // the fresh computation gives the error
+		return is, true, nil //nolint:nilerr // the fresh computation gives the error
 	}
-	p := cleanKey(rooted(s.path))
-	prefix, start, err := t.start(*s, p)
+	start, err := t.start(s)
 	if err != nil {
-		return "", false, err
+		return is, false, err
 	}
-	if start.path != n.from {
+	if start == n.start && n.last.sum != "" {
+		return n.last, false, nil
+	}
+	if n.start != nil && n.start.path != start.path {
 		clear(n.known)
-		n.from = start.path
 	}
-	w := viewWalk{view: n, files: t, p: p, prefix: prefix}
+	n.start, n.last = start, selected{}
+	w := viewWalk{view: n, files: t, p: s.at()}
 	top := ""
 	if !s.wildcard {
-		top = p
+		top = w.p
 	}
 	all, err := w.visit(start, nil, top)
-	switch {
-	case err != nil || all.links:
-		return "", all.links, err
-	case all.count == 1 && path.Base(rooted(s.path)) == path.Base(all.only.at):
-		return all.only.sum(), false, nil
+	if err != nil || all.links {
+		return is, all.links, err
 	}
-	return "list " + strconv.Itoa(all.count) + all.digest, false, nil
-}
-
-// takes says whether a selection, whose sum was just computed, takes something of a tree.
-func (v *views) takes(t *files, s *selection) (takes, known bool) {
-	if v == nil {
-		return false, false
+	n.last = selected{sum: "list " + strconv.Itoa(all.count) + all.digest, some: all.count > 0}
+	if all.count == 1 && path.Base(s.clean) == path.Base(all.onlyAt) {
+		n.last.sum = all.onlySum
 	}
-	_, start, err := t.start(*s, cleanKey(rooted(s.path)))
-	if err != nil {
-		return false, false
-	}
-	got, known := v.view(s).known[start]
-	return got.count > 0, known && !got.links
+	return n.last, false, nil
 }
 
 type viewWalk struct {
 	*view
-	files     *files
-	p, prefix string
+	files *files
+	p     string
 }
 
 // visit judges a file or directory as included does. parent is the nearest directory above that the
@@ -113,7 +105,7 @@ func (w *viewWalk) visit(f *file, parent *includedRecord, top string) (taken, er
 }
 
 func (w *viewWalk) judge(f *file, parent *includedRecord, top string) (got taken, err error) {
-	at := w.prefix + f.path[len(w.from):]
+	at := w.s.begin + f.path[len(w.start.path):]
 	if *w.files.spent += (1 + len(at)) * w.weight; *w.files.spent > maxMatching {
 		return got, errMatching
 	}
@@ -155,7 +147,8 @@ func (w *viewWalk) judge(f *file, parent *includedRecord, top string) (got taken
 	if r.follow && f.link {
 		return taken{links: true}, nil
 	}
-	return taken{count: 1, digest: f.sum(), only: r}, nil
+	sum := f.sum()
+	return taken{count: 1, digest: sum, onlyAt: at, onlySum: sum}, nil
 }
 
 // directory adds up what is taken of a directory. own is the record of the directory itself, nil where the
@@ -163,6 +156,9 @@ func (w *viewWalk) judge(f *file, parent *includedRecord, top string) (got taken
 func (w *viewWalk) directory(f *file, own, parent *includedRecord, top string) (got taken, err error) {
 	var text []byte
 	for _, c := range f.children {
+		if c.hidden {
+			continue
+		}
 		one, err := w.visit(c, parent, top)
 		if err != nil || one.links {
 			return one, err
@@ -172,12 +168,12 @@ func (w *viewWalk) directory(f *file, own, parent *includedRecord, top string) (
 		}
 		text = appendText(appendText(text, c.name), one.digest)
 		got.count += one.count
-		got.only = one.only
+		got.onlyAt, got.onlySum = one.onlyAt, one.onlySum
 	}
 	self := own != nil && (own.included || got.count > 0)
 	if self {
 		got.count++
-		got.only = own
+		got.onlyAt, got.onlySum = own.at, own.sum()
 	}
 	if got.count == 0 {
 		return got, nil

@@ -11,13 +11,8 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-// Key is what BuildKit's cache is asked for one step of a plan, with the files of one tree. Two
-// steps with one ID are the same work on the same inputs.
-type Key struct {
-	ID string
-
-	record *record
-}
+// Key is what BuildKit's cache is asked for one step of a plan, with the files of one tree.
+type Key struct{ record *record }
 
 // MissingSourceError is a COPY, ADD or bind mount of something that the context does not have: the
 // build fails there.
@@ -39,8 +34,8 @@ func (e *MissingSourceError) Error() string {
 // record is one operation with the contents of one tree. Records of several trees make what a cache
 // has seen.
 type record struct {
-	id   string // the operation and all that it stands on
-	work string // the operation and what it takes of the context, without its other inputs
+	id   keyDigest // the operation and all that it stands on
+	work keyDigest // the operation and what it takes of the context, without its other inputs
 	deps []recordDep
 
 	node  *keyNode
@@ -61,163 +56,178 @@ func (p *Plan) Keys(c *buildcontext.Context) ([]Key, error) {
 	if err := checkPaths(c); err != nil {
 		return nil, err
 	}
-	k := keying{plan: p}
+	k := newKeying(p)
 	if _, err := k.next(newFiles(c)); err != nil {
 		return nil, err
 	}
-	return k.keys(), nil
+	keys := make([]Key, len(p.Steps))
+	for i, n := range p.stepNodes {
+		keys[i] = Key{record: k.nodes[n.index].record}
+	}
+	return keys, nil
 }
 
 // keying computes the records of a plan for one tree after the other. What an operation takes of a tree and
 // stands on is mostly what it was in the tree before: then its record stays.
 type keying struct {
-	plan *Plan
-	now  []nodeRecord // of each node of the plan
-	// index is the place of each node.
-	index map[*keyNode]int
-	sums  []string // of one input, for reuse
+	plan    *Plan
+	nodes   []nodeRecord // of each node of the plan
+	records slab[record]
+	deps    slab[recordDep]
+	text    []byte // of one digest, for reuse
 }
 
 type nodeRecord struct {
-	*record
-	sums [][]string // of each input what is selected of the context
+	*record // nil where the last tree has none
+	// selected is what each selection takes of a context, input by input.
+	selected []selected
+}
+
+func newKeying(p *Plan) *keying {
+	k := &keying{plan: p, nodes: make([]nodeRecord, len(p.nodes))}
+	for i, n := range p.nodes {
+		for j := range n.deps {
+			if dep := &n.deps[j]; dep.ofContext() {
+				k.nodes[i].selected = append(k.nodes[i].selected, make([]selected, len(dep.contents))...)
+			}
+		}
+	}
+	return k
 }
 
 // next makes the records those of a tree; changed says whether any is another one. After an error the
 // records are those of no tree, and the next tree makes them new.
 func (k *keying) next(t *files) (changed bool, err error) {
-	if k.index == nil {
-		k.index = make(map[*keyNode]int, len(k.plan.nodes))
-		for i, n := range k.plan.nodes {
-			k.index[n] = i
-		}
-		k.now = make([]nodeRecord, len(k.plan.nodes))
-	}
 	for i, n := range k.plan.nodes {
-		another := k.now[i].record == nil
-		if another {
-			k.now[i].sums = make([][]string, len(n.deps))
+		now := &k.nodes[i]
+		takesOther, err := k.plan.takes(t, n, now.selected)
+		if err != nil {
+			now.record = nil
+			return false, err
 		}
-		for j := range n.deps {
-			dep := &n.deps[j]
-			if !dep.ofContext() {
-				another = another || k.now[k.index[dep.node]].record != k.now[i].dep(dep)
-				continue
-			}
-			if k.sums, err = k.plan.contents(t.of(dep.node), n, dep, k.sums[:0]); err != nil {
-				k.now[i].record = nil
-				return false, err
-			}
-			if !slices.Equal(k.sums, k.now[i].sums[j]) {
-				another = true
-				k.now[i].sums[j] = slices.Clone(k.sums)
-			}
+		switch {
+		case takesOther || now.record == nil:
+			now.record = k.record(t, n, k.work(n, now.selected))
+		case slices.ContainsFunc(now.deps, func(d recordDep) bool { return k.nodes[d.node.index].record != d.from }):
+			now.record = k.record(t, n, now.work)
+		default:
+			continue
 		}
-		if another {
-			k.now[i].record = k.record(t, i, n)
-			changed = true
-		}
+		changed = true
 	}
 	return changed, nil
 }
 
-func (k *keying) record(t *files, at int, n *keyNode) *record {
-	r := &record{node: n, plan: k.plan, files: t}
-	work, inputs := []string{n.op}, []string{}
+// record is a new one of a node whose inputs have theirs.
+func (k *keying) record(t *files, n *keyNode, work keyDigest) *record {
+	count := 0
 	for i := range n.deps {
-		dep := &n.deps[i]
-		if dep.ofContext() {
-			work = append(work, strconv.Itoa(i), hash(k.now[at].sums[i]...))
-			continue
+		if !n.deps[i].ofContext() {
+			count++
 		}
-		from := k.now[k.index[dep.node]].record
-		r.deps = append(r.deps, recordDep{keyDep: dep, from: from})
-		inputs = append(inputs, dep.selector, from.id)
 	}
-	r.work = hash(work...)
-	r.id = hash(append(inputs, r.work)...)
+	r := k.records.one()
+	*r = record{work: work, deps: k.deps.some(count)[:0], node: n, plan: k.plan, files: t}
+	for i := range n.deps {
+		if dep := &n.deps[i]; !dep.ofContext() {
+			r.deps = append(r.deps, recordDep{keyDep: dep, from: k.nodes[dep.node.index].record})
+		}
+	}
+	k.text = append(k.text[:0], work[:]...)
+	for _, dep := range r.deps {
+		k.text = append(appendText(k.text, dep.selector), dep.from.id[:]...)
+	}
+	r.id = digestOf(k.text)
 	return r
 }
 
-// keys are those of the steps.
-func (k *keying) keys() []Key {
-	keys := make([]Key, len(k.plan.Steps))
-	for i, n := range k.plan.stepNodes {
-		r := k.now[k.index[n]].record
-		keys[i] = Key{ID: r.id, record: r}
+// work is the digest of an operation and of what it takes of contexts.
+func (k *keying) work(n *keyNode, takes []selected) keyDigest {
+	if len(takes) == 0 {
+		return n.opID
 	}
-	return keys
+	k.text = append(append(k.text[:0], "takes "...), n.opID[:]...)
+	for i := range n.deps {
+		dep := &n.deps[i]
+		if !dep.ofContext() {
+			continue
+		}
+		k.text = appendText(k.text, strconv.Itoa(i))
+		for _, one := range takes[:len(dep.contents)] {
+			k.text = appendText(k.text, one.sum)
+		}
+		takes = takes[len(dep.contents):]
+	}
+	return digestOf(k.text)
 }
 
 // ofContext says that the input is asked for as contents of the build context.
 func (d *keyDep) ofContext() bool { return d.node.kind == nodeContext && d.byContents }
 
-// dep is the record of an input.
-func (r *record) dep(dep *keyDep) *record {
-	for _, d := range r.deps {
-		if d.keyDep == dep {
-			return d.from
+// takes makes what an operation takes of its contexts what it takes of those of a tree; other says that it is
+// not what it was.
+func (p *Plan) takes(t *files, n *keyNode, was []selected) (other bool, err error) {
+	for i := range n.deps {
+		dep := &n.deps[i]
+		if !dep.ofContext() {
+			continue
+		}
+		of := t.of(dep.node)
+		for j := range dep.contents {
+			s := &dep.contents[j]
+			is, err := of.selected(s, was[j])
+			if err != nil {
+				return false, p.failure(of, n, dep, s, err)
+			}
+			other = other || is.sum != was[j].sum
+			was[j] = is
+		}
+		for j := range dep.contents {
+			if s := &dep.contents[j]; s.wildcard && !was[j].some && !p.sent(of, dep.node, s) {
+				return false, p.failure(of, n, dep, s, errNotFound)
+			}
+		}
+		was = was[len(dep.contents):]
+		for j := range dep.inside {
+			s := &dep.inside[j]
+			if _, err := of.find(s); err != nil {
+				return false, p.failure(of, n, dep, s, errNotFound)
+			}
 		}
 	}
-	return nil
+	return other, nil
 }
 
-// contents appends the digests of what an operation takes of the build context.
-func (p *Plan) contents(t *files, n *keyNode, dep *keyDep, sums []string) ([]string, error) {
-	fail := func(s *selection, err error) error {
-		missing := &MissingSourceError{Path: p.path, Source: s.path, Named: dep.node.name}
-		if n.step >= 0 {
-			missing.Lines = p.Steps[n.step].Lines
-		}
-		if errors.Is(err, errNotFound) {
-			return missing
-		}
-		if errors.Is(err, errMatching) {
-			return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: *t.spent, Most: maxMatching}
-		}
-		return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
+// failure is the error of a plan for what is wrong with one selection.
+func (p *Plan) failure(t *files, n *keyNode, dep *keyDep, s *selection, err error) error {
+	missing := &MissingSourceError{Path: p.path, Source: s.path, Named: dep.node.name}
+	if n.step >= 0 {
+		missing.Lines = p.Steps[n.step].Lines
 	}
-	for i := range dep.contents {
-		sum, err := t.checksumOf(&dep.contents[i])
-		if err != nil {
-			return nil, fail(&dep.contents[i], err)
-		}
-		sums = append(sums, sum)
+	switch {
+	case errors.Is(err, errNotFound):
+		return missing
+	case errors.Is(err, errMatching):
+		return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: *t.spent, Most: maxMatching}
 	}
-	for i := range dep.contents {
-		if s := &dep.contents[i]; s.wildcard && !p.sent(t, dep.node, s) {
-			return nil, fail(s, errNotFound)
-		}
-	}
-	for i := range dep.sources {
-		s := &dep.sources[i]
-		if f, err := t.lookup(cleanKey(rooted(s.path)), s.follow); err != nil || f == nil {
-			return nil, fail(s, errNotFound)
-		}
-	}
-	return sums, nil
+	return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
 }
 
-// sent says whether the directory is there that a wildcard looks into. The client sends what the
-// sources of all instructions match and no more; without a match anywhere in the directory it is
-// missing, and the copy fails.
+// sent says whether the directory is there that a wildcard without a match looks into. The client sends what the
+// sources of all instructions match and no more; without a match anywhere in the directory it is missing, and the
+// copy fails.
 func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
-	dir, _ := splitWildcards(rooted(wildcard.path))
-	if dir == "/" {
+	if wildcard.begin == "" {
 		return true
 	}
-	takes, known := t.views.takes(t, wildcard)
-	if takes {
-		return true
-	}
-	if !known || len(wildcard.exclude) > 0 {
+	if len(wildcard.exclude) > 0 {
 		all := *wildcard
 		all.exclude = nil
-		if _, found, err := t.included(all); err != nil || len(found) > 0 {
+		if found, err := t.included(&all); err != nil || len(found) > 0 {
 			return err == nil
 		}
 	}
-	real, err := t.lookup(dir, true)
+	real, err := t.lookup(wildcard.begin, true)
 	if err != nil || real == nil {
 		return false
 	}
@@ -235,17 +245,23 @@ func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
 }
 
 func (t *files) sendsAny(list []selection, plain bool, dir *file) bool {
-	return slices.ContainsFunc(list, func(s selection) bool { return s.plain() == plain && t.sends(s, dir) })
+	for i := range list {
+		if s := &list[i]; s.plain() == plain && t.sends(s, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 // sends says whether a selection brings a directory to the builder.
-func (t *files) sends(s selection, dir *file) bool {
+func (t *files) sends(s *selection, dir *file) bool {
 	if s.plain() {
-		f, err := t.lookup(cleanKey(rooted(s.path)), s.follow)
-		return err == nil && f != nil && (f == dir || below(f.path, dir.path) || f.path == "" || below(dir.path, f.path))
+		f, err := t.find(s)
+		return err == nil && (f == dir || below(f.path, dir.path) || f.path == "" || below(dir.path, f.path))
 	}
-	s.exclude = nil
-	_, found, err := t.included(s)
+	all := *s
+	all.exclude = nil
+	found, err := t.included(&all)
 	return err == nil && slices.ContainsFunc(found, func(r *includedRecord) bool {
 		return r.file == dir || below(r.path, dir.path) || below(dir.path, r.path)
 	})

@@ -24,21 +24,43 @@ type Prediction struct {
 
 // Seen is what a cache holds: the keys of builds. The zero value is an empty cache.
 type Seen struct {
-	records map[string]*record
-	byWork  map[string][]*record
-	byInput map[inputKey][]*record
-	images  map[string][]*record // by repository
-	latest  []Key                // of the build added last: what causes are told against
+	records []seenRecord          // in the order in which they came
+	byWork  map[workKey]int       // the last one of them, by its number in records, from 1
+	byID    map[keyDigest]*record // those of several inputs
+	images  map[string][]*record  // by repository
+	latest  []Key                 // of the build added last: what causes are told against
+}
+
+// seenRecord is one record in a cache.
+type seenRecord struct {
+	*record
+	before int // the number of the one before it with the same workKey, 0 for none
+}
+
+// workKey is what records have in common of which one may match the other: the work, and the first input that is
+// not asked for by contents, which is at the same place for all records of one work.
+type workKey struct{ work, on keyDigest }
+
+// on is the first input that is not asked for by contents; nil for none.
+func (r *record) on() *record {
+	for _, dep := range r.deps {
+		if !dep.byContents {
+			return dep.from
+		}
+	}
+	return nil
+}
+
+func (r *record) workKey() workKey {
+	key := workKey{work: r.work}
+	if on := r.on(); on != nil {
+		key.on = on.id
+	}
+	return key
 }
 
 // Add puts the keys of one build into the cache.
 func (s *Seen) Add(keys []Key) {
-	if s.records == nil {
-		s.records = map[string]*record{}
-		s.byWork = map[string][]*record{}
-		s.byInput = map[inputKey][]*record{}
-		s.images = map[string][]*record{}
-	}
 	for _, k := range keys {
 		s.add(k.record)
 	}
@@ -46,31 +68,62 @@ func (s *Seen) Add(keys []Key) {
 }
 
 func (s *Seen) add(r *record) {
-	if s.records[r.id] != nil {
+	key := r.workKey()
+	last := s.byWork[key]
+	if s.findIn(last, r) != nil {
 		return
 	}
-	s.records[r.id] = r
+	if s.byWork == nil {
+		s.byWork = map[workKey]int{}
+		s.byID = map[keyDigest]*record{}
+		s.images = map[string][]*record{}
+	}
+	s.records = append(s.records, seenRecord{record: r, before: last})
+	s.byWork[key] = len(s.records)
+	if len(r.deps) > 1 {
+		s.byID[r.id] = r
+	}
 	if r.node.kind == nodeImage {
 		s.images[r.node.image.repository] = append(s.images[r.node.image.repository], r)
 	}
-	s.byWork[r.work] = append(s.byWork[r.work], r)
-	for i, dep := range r.deps {
-		key := inputKey{r.work, i, dep.from.id}
-		s.byInput[key] = append(s.byInput[key], r)
+	for _, dep := range r.deps {
 		s.add(dep.from)
 	}
 }
 
-// inputKey finds the records of one work by one of their inputs.
-type inputKey struct {
-	work  string
-	input int
-	id    string
+// find returns the record that is the same by all its inputs, or nil.
+func (s *Seen) find(r *record) *record { return s.findIn(s.byWork[r.workKey()], r) }
+
+// findIn finds it where the number of the last one with its workKey is known.
+func (s *Seen) findIn(last int, r *record) *record {
+	if len(r.deps) > 1 {
+		return s.byID[r.id]
+	}
+	// Of one input there is one, or a few that take other things of it.
+	for at := last; at > 0; at = s.records[at-1].before {
+		if old := s.records[at-1].record; old.id == r.id {
+			return old
+		}
+	}
+	return nil
 }
 
-// Predict says for each key what a build does whose cache has seen the others, in the same order.
+// last appends those of one key to a list, the oldest first, up to a number of the last ones.
+func (s *Seen) last(list []*record, key workKey, most int) []*record {
+	begin := len(list)
+	for at := s.byWork[key]; at > 0 && len(list)-begin < most; at = s.records[at-1].before {
+		list = append(list, s.records[at-1].record)
+	}
+	slices.Reverse(list[begin:])
+	return list
+}
+
+// Predict says for each key of a build what it does with a cache that has seen the others, in the same order.
 func Predict(keys []Key, seen *Seen) []Prediction {
-	p := predictor{seen: seen, known: map[*record]*outcome{}}
+	if len(keys) == 0 {
+		return nil
+	}
+	p := newPredictor(keys[0].record.plan, seen)
 	out := make([]Prediction, len(keys))
 	for i, k := range keys {
 		out[i].State = p.outcome(k.record).state()
@@ -81,8 +134,10 @@ func Predict(keys []Key, seen *Seen) []Prediction {
 
 // outcome is how a record stands to those that the cache holds.
 type outcome struct {
-	same []*record // it is one of these to BuildKit
-	like []*record // it may come out as one of these
+	of         *record   // nil where it is not known yet
+	same       []*record // it is one of these to BuildKit
+	like       []*record // it may come out as one of these
+	candidates []*record // of them both
 }
 
 func (o *outcome) state() State {
@@ -95,93 +150,82 @@ func (o *outcome) state() State {
 	return Rebuilt
 }
 
+// predictor compares the records of one build with those of a cache.
 type predictor struct {
-	seen   *Seen
-	known  map[*record]*outcome
-	slab   []outcome // of which outcomes are taken
-	traces int
+	seen     *Seen
+	outcomes []outcome // of the nodes of the build's plan
+	traces   int
+}
+
+func newPredictor(plan *Plan, seen *Seen) *predictor {
+	return &predictor{seen: seen, outcomes: make([]outcome, len(plan.nodes))}
+}
+
+// reset forgets what was said of one build, before the next one of the same plan or after the cache has seen more.
+func (p *predictor) reset() {
+	for i := range p.outcomes {
+		o := &p.outcomes[i]
+		*o = outcome{same: o.same[:0], like: o.like[:0], candidates: o.candidates[:0]}
+	}
+	p.traces = 0
 }
 
 // outcome is computed inputs first: its recursion is as deep as the longest chain of steps.
 func (p *predictor) outcome(r *record) *outcome {
-	if o := p.known[r]; o != nil {
+	o := &p.outcomes[r.node.index]
+	if o.of != nil {
 		return o
 	}
-	if len(p.slab) == 0 {
-		p.slab = make([]outcome, 32)
-	}
-	o := &p.slab[0]
-	p.slab = p.slab[1:]
-	p.known[r] = o
+	o.of = r
 	switch r.node.kind {
 	case nodeImage:
 		p.image(r, o)
 	case nodeContext:
 		// Not asked for by its contents, as the files that a stage begins with: sent anew each time.
 	case nodeRemote:
-		if old := p.seen.records[r.id]; old != nil && r.node.pinned {
+		if old := p.seen.find(r); old != nil && r.node.pinned {
 			o.same = append(o.same, old)
 		} else if old != nil {
 			o.like = append(o.like, old) // what is at the other end may have changed
 		}
 	default:
-		candidates := p.candidates(r)
-		for i, old := range candidates {
+		o.candidates = p.candidates(r, o.candidates)
+		for _, old := range o.candidates {
 			switch p.match(r, old) {
 			case Cached:
-				o.same = addTo(o.same, candidates, i)
+				o.same = append(o.same, old)
 			case Maybe:
-				o.like = addTo(o.like, candidates, i)
+				o.like = append(o.like, old)
 			}
 		}
 	}
 	return o
 }
 
-// addTo appends the record at an index to a list, of which it makes none of its own for one record.
-func addTo(list, of []*record, at int) []*record {
-	if list == nil {
-		return of[at : at+1 : at+1]
-	}
-	return append(list, of[at])
-}
-
-// candidates are the records in the cache that can match: those of the same work whose first input that is
-// not asked for by contents is, or may be, the same.
-func (p *predictor) candidates(r *record) []*record {
-	for i, dep := range r.deps {
-		if dep.byContents {
-			continue
-		}
-		from := p.outcome(dep.from)
-		var list []*record
-		for _, olds := range [][]*record{from.same, from.like} {
-			for _, old := range olds {
-				found := p.seen.byInput[inputKey{r.work, i, old.id}]
-				if list == nil {
-					list = slices.Clip(found)
-				} else {
-					list = append(list, found...)
-				}
-			}
-		}
-		return p.newest(r, list)
-	}
-	return p.newest(r, p.seen.byWork[r.work])
-}
-
 // maxCandidates is how many builds back a step is compared with by contents that only a trace tells, where a
 // cache has seen many. One that is the same by all its inputs is found however old it is.
 const maxCandidates = 32
 
-// newest are the last of a list of candidates, and the one that is the same record.
-func (p *predictor) newest(r *record, list []*record) []*record {
+// candidates appends the records in the cache that can match: the last ones of the same work whose first input that is
+// not asked for by contents is, or may be, the same, and the one that is the same record.
+func (p *predictor) candidates(r *record, list []*record) []*record {
+	const most = maxCandidates + 1 // one more, to know that there are more
+	if on := r.on(); on == nil {
+		list = p.seen.last(list, r.workKey(), most)
+	} else {
+		from := p.outcome(on)
+		for _, olds := range [][]*record{from.same, from.like} {
+			for _, old := range olds {
+				list = p.seen.last(list, workKey{r.work, old.id}, most)
+			}
+		}
+	}
 	if len(list) <= maxCandidates {
 		return list
 	}
-	list = list[len(list)-maxCandidates:]
-	if own := p.seen.records[r.id]; own != nil && !contains(list, own) {
-		list = append(slices.Clip(list), own)
+	list = slices.Delete(list, 0, len(list)-maxCandidates)
+	if own := p.seen.find(r); own != nil && !contains(list, own) {
+		list = append(list, own)
 	}
 	return list
 }
@@ -189,7 +233,7 @@ func (p *predictor) newest(r *record, list []*record) []*record {
 // image: the same name is the same image; a digest tells images apart; whether a name without one
 // means the image that a digest names is not known here.
 func (p *predictor) image(r *record, o *outcome) {
-	if old := p.seen.records[r.id]; old != nil {
+	if old := p.seen.find(r); old != nil {
 		o.same = append(o.same, old)
 	}
 	own := r.node.image

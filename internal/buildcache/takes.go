@@ -17,7 +17,7 @@ func (k Key) Takes(p string) bool {
 	return false
 }
 
-func (s selection) mayTake(at string) bool {
+func (s *selection) mayTake(at string) bool {
 	own := cleanKey(path.Join("/", s.path))
 	if !s.wildcard {
 		return own == "" || at == "" || own == at || below(own, at) || below(at, own)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"regexp"
@@ -19,14 +18,16 @@ import (
 // keyNode is one operation of a plan as BuildKit's cache asks for it. What is here depends on the
 // Dockerfile alone; a tree adds the contents.
 type keyNode struct {
-	kind nodeKind
+	kind  nodeKind
+	index int // in the plan's nodes
 	// op is what BuildKit's digest of the operation is made of (CacheMap in solver/llbsolver/ops):
 	// not the names of the sources, nor what an input is.
 	op   string
+	opID keyDigest // of op
 	deps []keyDep
 	step int // the first of its steps in the plan, or -1
 
-	file *pb.FileOp // of a COPY, ADD or WORKDIR
+	actions []fileAction // of a COPY, ADD or WORKDIR
 
 	name   string        // of an image, remote source or named context, for people
 	image  imageIdentity // of an image
@@ -50,8 +51,15 @@ type keyDep struct {
 	// byContents says that BuildKit also takes another input whose selected contents are equal.
 	byContents bool
 	contents   []selection
-	// sources are paths that have to be there, also those that lie in others.
-	sources []selection
+	// inside are paths that have to be there too and lie in others of contents.
+	inside []selection
+}
+
+// fileAction is one of the actions of a file operation.
+type fileAction struct {
+	*pb.FileAction
+	text  string     // that tells it apart, apart from the folder of what it copies
+	takes *selection // what it copies of an input, nil for no copy
 }
 
 // imageIdentity is what tells images apart without a registry.
@@ -63,7 +71,7 @@ type imageIdentity struct {
 func keyNodes(vertexes []*vertex, byVertex map[*vertex]*keyNode) ([]*keyNode, error) {
 	nodes := make([]*keyNode, 0, len(vertexes))
 	for _, v := range vertexes {
-		n := &keyNode{step: -1}
+		n := &keyNode{index: len(nodes), step: -1}
 		if len(v.steps) > 0 {
 			n.step = v.steps[0]
 		}
@@ -90,6 +98,7 @@ func keyNodes(vertexes []*vertex, byVertex map[*vertex]*keyNode) ([]*keyNode, er
 		if err != nil {
 			return nil, err
 		}
+		n.opID = hash(n.op)
 		byVertex[v] = n
 		nodes = append(nodes, n)
 	}
@@ -172,20 +181,20 @@ func shortImageName(name string) string {
 
 // fileOp follows fileOp.CacheMap.
 func (n *keyNode) fileOp(op *pb.FileOp) error {
-	n.file = op
-	var actions []string
+	var texts []string
 	var indexes [][3]int64
 	byKey := map[int64]bool{} // inputs that the result is made on: never by contents
 	selected := map[int64][]selection{}
 	owner := func(o *pb.ChownOpt) {
 		if by, ok := o.GetUser().GetUser().(*pb.UserOpt_ByName); ok {
-			selected[by.ByName.GetInput()] = append(selected[by.ByName.GetInput()], selection{path: "/etc/passwd", follow: true})
+			selected[by.ByName.GetInput()] = append(selected[by.ByName.GetInput()], newSelection("/etc/passwd", true, false))
 		}
 		if by, ok := o.GetGroup().GetUser().(*pb.UserOpt_ByName); ok {
-			selected[by.ByName.GetInput()] = append(selected[by.ByName.GetInput()], selection{path: "/etc/group", follow: true})
+			selected[by.ByName.GetInput()] = append(selected[by.ByName.GetInput()], newSelection("/etc/group", true, false))
 		}
 	}
-	for _, action := range op.Actions {
+	for _, a := range op.Actions {
+		action := fileAction{FileAction: a}
 		byKey[action.Input] = true
 		indexes = append(indexes, [3]int64{action.Input, action.SecondaryInput, action.Output})
 		var text []byte
@@ -201,14 +210,10 @@ func (n *keyNode) fileOp(op *pb.FileOp) error {
 			copied := a.Copy.CloneVT()
 			owner(copied.Owner)
 			if in := action.SecondaryInput; in >= 0 && in < int64(len(n.deps)) {
-				selected[in] = append(selected[in], selection{
-					path:     copied.Src,
-					wildcard: copied.AllowWildcard && hasWildcards(copied.Src),
-					follow:   copied.FollowSymlink,
-					include:  copied.IncludePatterns,
-					exclude:  copied.ExcludePatterns,
-					required: copied.RequiredPaths,
-				})
+				takes := newSelection(copied.Src, copied.FollowSymlink, copied.AllowWildcard && hasWildcards(copied.Src))
+				takes.include, takes.exclude, takes.required = copied.IncludePatterns, copied.ExcludePatterns, copied.RequiredPaths
+				action.takes = &takes
+				selected[in] = append(selected[in], takes)
 				copied.Src = path.Base(copied.Src)
 			}
 			text, err = json.Marshal(copied)
@@ -218,9 +223,11 @@ func (n *keyNode) fileOp(op *pb.FileOp) error {
 		if err != nil {
 			return fmt.Errorf("encode file action: %w", err)
 		}
-		actions = append(actions, string(text))
+		action.text = string(text)
+		texts = append(texts, action.text)
+		n.actions = append(n.actions, action)
 	}
-	n.op = fmt.Sprintf("file %q %v", actions, indexes)
+	n.op = fmt.Sprintf("file %q %v", texts, indexes)
 	for in, list := range selected {
 		if in < 0 || in >= int64(len(n.deps)) || byKey[in] {
 			continue
@@ -234,9 +241,9 @@ func (n *keyNode) fileOp(op *pb.FileOp) error {
 		dep.selector = quoted(paths)
 		dep.byContents = true
 		dep.contents = reduce(list)
-		for _, s := range list {
-			if s.plain() {
-				dep.sources = append(dep.sources, s)
+		for i := range list {
+			if s := &list[i]; s.plain() && !slices.ContainsFunc(dep.contents, func(o selection) bool { return s.equal(&o) }) {
+				dep.inside = append(dep.inside, *s)
 			}
 		}
 	}
@@ -254,7 +261,7 @@ func reduce(list []selection) []selection {
 			}
 		}
 		for _, p := range outermost(paths) {
-			out = append(out, selection{path: p, follow: follow})
+			out = append(out, newSelection(p, follow, false))
 		}
 	}
 	for _, s := range list {
@@ -325,35 +332,35 @@ func (n *keyNode) exec(op *pb.ExecOp, p *pb.Platform) error {
 				dep.contents = nil
 				break
 			}
-			dep.contents = append(dep.contents, selection{path: from, follow: true})
+			dep.contents = append(dep.contents, newSelection(from, true, false))
 		}
 		if dep.contents == nil {
-			dep.contents = []selection{{path: "/"}}
+			dep.contents = []selection{newSelection("/", false, false)}
 		}
 	}
 	return nil
 }
 
-// hash is a short name for some texts, another for others.
-func hash(texts ...string) string {
-	var short [512]byte
-	text := short[:0]
-	for _, t := range texts {
-		text = appendText(text, t)
-	}
+// keyDigest tells texts apart. It is half of a SHA-256: nobody finds two texts with one digest, also not one who
+// writes Dockerfiles and files for it.
+type keyDigest [sha256.Size / 2]byte
+
+func digestOf(text []byte) keyDigest {
 	sum := sha256.Sum256(text)
-	return string(sum[:16])
+	return keyDigest(sum[:])
+}
+
+// hash is the digest of a list of texts.
+func hash(texts ...string) keyDigest {
+	var list []byte
+	for _, t := range texts {
+		list = appendText(list, t)
+	}
+	return digestOf(list)
 }
 
 // appendText appends a text so that no two lists of texts are written alike.
 func appendText(list []byte, text string) []byte {
 	list = strconv.AppendInt(list, int64(len(text)), 10)
 	return append(append(list, ':'), text...)
-}
-
-// put writes texts as appendText does. A hash never refuses.
-func put(w io.Writer, texts ...string) {
-	for _, t := range texts {
-		_, _ = w.Write(appendText(nil, t))
-	}
 }
