@@ -63,6 +63,16 @@ func (c *copied) directory() bool {
 	return false
 }
 
+// pattern says whether the copy takes the files that patterns find, and nothing else.
+func (c *copied) pattern() bool {
+	for _, s := range c.sources {
+		if !s.wild || s.root {
+			return false
+		}
+	}
+	return true
+}
+
 // unseen says whether a source has files that the context does not show.
 func (c *copied) unseen() bool {
 	for _, s := range c.sources {

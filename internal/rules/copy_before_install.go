@@ -25,7 +25,7 @@ var _ = register(&Rule{
 		"Nothing is offered where the install or a step between needs the source (also by an install hook of `package.json`, a workspace, a dependency in a folder), where a file that it reads is not in the build context, " +
 		"and where the moved `COPY` would write over what the install made: `node_modules` and `.venv` belong into the ignore file, and `npm install` writes the lock file where `npm ci` does not. " +
 		"For bundler, composer and cargo there are words only: a Gemfile is a program, composer's autoloader and cargo's manifest need the source.",
-	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests, and a mount of a few files; `COPY --from=`, " +
+	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests, or by a pattern with a stray file among them, and a mount of a few files; `COPY --from=`, " +
 		"which is keyed by what it copies. Where LABEL, EXPOSE and CMD stand does not matter: they are no steps.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -243,8 +243,13 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 	at, served := -1, s
 	for _, c := range p.above(lane, s.i) {
 		excess := c.excess(read)
-		if excess == 0 || c.mount && !c.root() && excess < fewFiles {
-			continue // a mount of a few files is made for this RUN
+		switch {
+		case excess == 0:
+			continue
+		case c.mount && !c.root() && excess < fewFiles:
+			continue // it is made for this RUN
+		case c.pattern() && excess <= strayFiles:
+			continue
 		}
 		place := slices.IndexFunc(lane, func(st step) bool { return st.in == c.in })
 		if brings(c) {
@@ -315,6 +320,9 @@ func contextPath(c *buildcontext.Context, repo string) string {
 // directory with more is source, which what follows an install in its RUN can wait for in a RUN of its
 // own.
 const fewFiles = 20
+
+// strayFiles is how many files a pattern for manifests ("*.json") may bring beside them.
+const strayFiles = 2
 
 // usedBetween says whether a step between a copy and a RUN, or the RUN's other commands, may use
 // what the copy brings; with all is false, only those before its last install.
