@@ -88,7 +88,15 @@ func ProveParallel(ctx context.Context, in rules.Input, findings []rules.Finding
 		r = p.prove(ctx)
 	}
 	inDockerfile := r.Suggestions
-	for _, i := range elsewhere {
+	for n, i := range elsewhere {
+		switch {
+		case ctx.Err() != nil:
+			r.Withheld[i] = rules.OutOfTime
+			continue
+		case n >= maxElsewhere:
+			r.Withheld[i] = rules.TooManyEdits
+			continue
+		}
 		prove := p.ignorePath
 		if _, ok := findings[i].Unit.Effects[0].(rules.KeepCache); ok {
 			prove = p.keepCache

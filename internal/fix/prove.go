@@ -18,6 +18,7 @@ const (
 	maxBuilds      = 4   // different targets and arguments of one Dockerfile
 	maxUnits       = 100 // whose effects are checked
 	maxEdits       = 100 // of one unit
+	maxElsewhere   = 20  // units of other files than the Dockerfile
 	everySubset    = 6   // up to so many suggestions every subset is tried
 	maxSuggestions = 20  // above everySubset: every single one, every pair and all
 	// maxWork is some ten seconds, in microseconds as estimated by tryCost. Real files stay below a

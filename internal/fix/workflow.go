@@ -141,7 +141,7 @@ func (p *prover) factsWith(before, after *source.File, step workflow.Step) (work
 		if !ok {
 			return workflow.Facts{}, rules.ChangesSteps
 		}
-		s.Line, s.With, s.CacheFrom, s.CacheTo, s.NoCache, s.Pruned = next.Line, next.With, next.CacheFrom, next.CacheTo, next.NoCache, next.Pruned
+		s.Line, s.With, s.CacheFrom, s.CacheTo, s.NoCache = next.Line, next.With, next.CacheFrom, next.CacheTo, next.NoCache
 		s.Cache = next.Cache
 		facts.Steps[n] = s
 	}
@@ -152,9 +152,9 @@ func (p *prover) factsWith(before, after *source.File, step workflow.Step) (work
 func sameStep(a, b workflow.Step) bool {
 	x, y := a.Build, b.Build
 	return a.Uses == b.Uses && a.Dockerfile == b.Dockerfile && a.Job == b.Job && a.Matrix == b.Matrix && a.Runner == b.Runner &&
-		a.Hosted == b.Hosted && a.Buildx == b.Buildx && a.Exports == b.Exports && a.NewBuilder == b.NewBuilder && a.Cache == b.Cache &&
+		a.Hosted == b.Hosted && a.Exports == b.Exports && a.NewBuilder == b.NewBuilder && a.Cache == b.Cache &&
 		a.Commits == b.Commits && a.CacheWrites == b.CacheWrites && slices.Equal(a.Open, b.Open) && slices.Equal(a.Tags, b.Tags) &&
-		(a.NoCache == 0) == (b.NoCache == 0) && (a.Pruned == 0) == (b.Pruned == 0) &&
+		(a.NoCache == 0) == (b.NoCache == 0) &&
 		x.Kind == y.Kind && x.Context == y.Context && x.Target == y.Target && maps.Equal(x.Args, y.Args) && slices.Equal(x.Volatile, y.Volatile) &&
 		maps.Equal(x.Contexts, y.Contexts) && slices.Equal(x.Platforms, y.Platforms)
 }

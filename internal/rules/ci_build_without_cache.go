@@ -63,12 +63,22 @@ type KeepCache struct {
 
 func (KeepCache) effect() {}
 
+// maxBuilding is how many steps that build one Dockerfile are looked at.
+const maxBuilding = 50
+
 func checkBuildWithoutCache(p *Pass) {
 	if p.Facts.WithoutBuildKit != nil {
 		return // it has no such caches, and which build it is for is not told
 	}
+	looked := 0
 	for i, s := range p.Facts.Steps {
-		if s.Dockerfile != p.File.Source.Path || !keepsNoCache(s) || p.excluded(s.Path) || !p.worthKeeping(s) || p.builtBefore(i) || p.Read == nil {
+		if s.Dockerfile != p.File.Source.Path || !keepsNoCache(s) || p.excluded(s.Path) || p.builtBefore(i) || p.Read == nil {
+			continue
+		}
+		if looked++; looked > maxBuilding {
+			return
+		}
+		if !p.worthKeeping(s) {
 			continue
 		}
 		if file, err := p.Read(s.Path); err == nil {

@@ -33,30 +33,89 @@ type gap struct {
 	git     []string // its names in .gitignore
 	name    string   // as it is told
 	pattern string   // of .dockerignore
-	// signs are names of files that show that a tool is used; nil: the name in .gitignore is enough.
-	signs []string
-	// in says that it lies in every directory with such a file ("*.py"), else at the root of the context.
+	// in says in which directories it lies: those with such a file; "" for the root of the context alone.
 	in string
+	// sign says what shows that it is made: a kind of file of kindOf, "" where .gitignore is enough.
+	sign string
 	// inside is a file in it, "" where it is a file itself.
 	inside string
 }
 
-var pythonSigns = []string{"*.py"}
-
 // gaps are those that are looked for. What a program needs though git ignores it (settings, what is built before
 // the image) is none.
 var gaps = []gap{
-	{git: []string{"__pycache__", "*.pyc", "*.py[cod]", "*.py[co]"}, name: "__pycache__", pattern: "**/__pycache__", signs: pythonSigns, in: "*.py", inside: "module.cpython-313.pyc"},
-	{git: []string{".venv"}, name: ".venv", pattern: ".venv", signs: pythonSigns, inside: "bin/python"},
-	{git: []string{"venv"}, name: "venv", pattern: "venv", signs: pythonSigns, inside: "bin/python"},
-	{git: []string{"env"}, name: "env", pattern: "env", signs: pythonSigns, inside: "bin/python"},
-	{git: []string{"node_modules"}, name: "node_modules", pattern: "**/node_modules", signs: []string{"package.json"}, in: "package.json", inside: "left-pad/index.js"},
-	{git: []string{".pytest_cache"}, name: ".pytest_cache", pattern: "**/.pytest_cache", signs: []string{"pytest.ini", "conftest.py", "test_*.py"}, inside: "v/cache/lastfailed"},
-	{git: []string{".mypy_cache"}, name: ".mypy_cache", pattern: "**/.mypy_cache", signs: []string{"mypy.ini", ".mypy.ini"}, inside: "3.13/cache.json"},
-	{git: []string{".ruff_cache"}, name: ".ruff_cache", pattern: "**/.ruff_cache", signs: []string{"ruff.toml", ".ruff.toml"}, inside: "0.9.0/1"},
-	{git: []string{".tox"}, name: ".tox", pattern: ".tox", signs: []string{"tox.ini"}, inside: "py313/bin/python"},
-	{git: []string{".nox"}, name: ".nox", pattern: ".nox", signs: []string{"noxfile.py"}, inside: "tests/bin/python"},
+	{git: []string{"__pycache__", "*.pyc", "*.py[cod]", "*.py[co]"}, name: "__pycache__", pattern: "**/__pycache__", in: "python", sign: "python", inside: "module.cpython-313.pyc"},
+	{git: []string{".venv"}, name: ".venv", pattern: ".venv", sign: "python", inside: "bin/python"},
+	{git: []string{"venv"}, name: "venv", pattern: "venv", sign: "python", inside: "bin/python"},
+	{git: []string{"env"}, name: "env", pattern: "env", sign: "python", inside: "bin/python"},
+	{git: []string{"node_modules"}, name: "node_modules", pattern: "**/node_modules", in: "npm", sign: "npm", inside: "left-pad/index.js"},
+	{git: []string{".pytest_cache"}, name: ".pytest_cache", pattern: "**/.pytest_cache", sign: "pytest", inside: "v/cache/lastfailed"},
+	{git: []string{".mypy_cache"}, name: ".mypy_cache", pattern: "**/.mypy_cache", sign: "mypy", inside: "3.13/cache.json"},
+	{git: []string{".ruff_cache"}, name: ".ruff_cache", pattern: "**/.ruff_cache", sign: "ruff", inside: "0.9.0/1"},
+	{git: []string{".tox"}, name: ".tox", pattern: ".tox", sign: "tox", inside: "py313/bin/python"},
+	{git: []string{".nox"}, name: ".nox", pattern: ".nox", sign: "nox", inside: "tests/bin/python"},
 	{git: []string{".env"}, name: ".env", pattern: ".env"},
+}
+
+var signNames = map[string]string{
+	"package.json": "npm", "pytest.ini": "pytest", "conftest.py": "pytest", "mypy.ini": "mypy", ".mypy.ini": "mypy",
+	"ruff.toml": "ruff", ".ruff.toml": "ruff", "tox.ini": "tox", "noxfile.py": "nox",
+}
+
+// signsOf are what a file shows by its name.
+func signsOf(base string) (python bool, tool string) {
+	python = strings.HasSuffix(base, ".py")
+	if tool = signNames[base]; tool == "" && python && strings.HasPrefix(base, "test_") {
+		tool = "pytest"
+	}
+	return python, tool
+}
+
+// maxPlaces is how many directories of a kind are tried.
+const maxPlaces = 200
+
+// seen is what the files of a context show of gaps.
+type seen struct {
+	committed map[string]bool     // names of gaps that are in the context
+	signs     map[string]bool     // what tools are used
+	places    map[string][]string // directories by kind, up to maxPlaces of each
+}
+
+// see looks at the context once.
+func (p *Pass) see() seen {
+	s := seen{committed: map[string]bool{}, signs: map[string]bool{"": true}, places: map[string][]string{"": {""}}}
+	names := map[string]bool{}
+	for _, g := range gaps {
+		names[g.name] = true
+	}
+	add := func(kind, dir string) {
+		s.signs[kind] = true
+		if list := s.places[kind]; len(list) < maxPlaces && (len(list) == 0 || list[len(list)-1] != dir) {
+			s.places[kind] = append(list, dir)
+		}
+	}
+	for _, e := range p.Context.Tree.Entries {
+		rest := e.Path
+		for {
+			part, after, more := strings.Cut(rest, "/")
+			if names[part] {
+				s.committed[part] = true
+			}
+			if !more {
+				break
+			}
+			rest = after
+		}
+		python, tool := signsOf(rest)
+		dir := strings.TrimSuffix(e.Path[:len(e.Path)-len(rest)], "/")
+		if python {
+			add("python", dir)
+		}
+		if tool != "" {
+			add(tool, dir)
+		}
+	}
+	return s
 }
 
 func checkIgnoreGaps(p *Pass) {
@@ -84,11 +143,18 @@ func (p *Pass) reportGaps(c *copied) {
 	if err != nil || p.excluded(p.Context.IgnoreFile) {
 		return
 	}
-	ignored := p.gitIgnored()
+	ignored, exceptions := p.gitIgnored(), strings.Contains(string(file.Data), "!")
 	var names, lines []string
 	secret, rootOnly := false, false
-	for _, g := range gaps {
-		if !slices.ContainsFunc(g.git, func(name string) bool { return ignored[name] }) || !p.letsThrough(g) {
+	wanted := slices.DeleteFunc(slices.Clone(gaps), func(g gap) bool {
+		return !slices.ContainsFunc(g.git, func(name string) bool { return ignored[name] }) || !exceptions && p.everywhere(g)
+	})
+	if len(wanted) == 0 {
+		return
+	}
+	found := p.see()
+	for _, g := range wanted {
+		if !p.letsThrough(g, found) {
 			continue
 		}
 		names, lines = append(names, g.name), append(lines, g.pattern)
@@ -127,35 +193,27 @@ func (p *Pass) reportGaps(c *copied) {
 	})
 }
 
+// everywhere says whether the ignore file leaves something out in every directory, if it has no exceptions.
+func (p *Pass) everywhere(g gap) bool {
+	dir := ""
+	if g.in != "" {
+		dir = "any/where"
+	}
+	return p.Context.Ignored(path.Join(dir, g.name, g.inside))
+}
+
 // letsThrough says whether something could go along: the ignore file does not leave it out, git knows no file
 // of it, no COPY names it, and the repository shows that it is made.
-func (p *Pass) letsThrough(g gap) bool {
-	made := g.signs == nil
-	var places []string
-	if g.in == "" {
-		places = []string{""}
-	}
-	for _, e := range p.Context.Tree.Entries {
-		base := path.Base(e.Path)
-		if slices.Contains(strings.Split(e.Path, "/"), g.name) {
-			return false // it is committed: meant to be there
-		}
-		made = made || slices.ContainsFunc(g.signs, func(sign string) bool { ok, _ := path.Match(sign, base); return ok })
-		if ok, _ := path.Match(g.in, base); ok && g.in != "" {
-			if dir := path.Dir(e.Path); len(places) == 0 || places[len(places)-1] != dir {
-				places = append(places, dir)
-			}
-		}
-	}
-	if !made {
-		return false
+func (p *Pass) letsThrough(g gap, s seen) bool {
+	if s.committed[g.name] || !s.signs[g.sign] {
+		return false // what is committed is meant to be there
 	}
 	for _, in := range p.File.Instructions {
 		if NamesPath(in, g.name) {
 			return false
 		}
 	}
-	return slices.ContainsFunc(places, func(dir string) bool {
+	return slices.ContainsFunc(s.places[g.in], func(dir string) bool {
 		return !p.Context.Ignored(path.Join(dir, g.name, g.inside))
 	})
 }

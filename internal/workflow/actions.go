@@ -211,7 +211,6 @@ func (w *workflowReader) flatten(name string, n ast.Node, out map[string]string,
 func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner) *scope {
 	places := w.checkouts(n, values)
 	learned := &scope{map[string]string{}, values} // what steps put into the environment and their outputs
-	pruned := 0                                    // the line that emptied the builder's cache
 	var before []made                              // what the steps write
 	for _, step := range w.items(n) {
 		known := w.environment(step, learned)
@@ -223,7 +222,7 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 			if m, ok := w.downloads(step, uses, known); ok {
 				before = append(before, m)
 			}
-			w.action(step, uses, known, places, here, pruned, before)
+			w.action(step, uses, known, places, here, before)
 			w.bakeAction(step, uses, known, here)
 			w.outputs(step, uses, id, learned)
 		}
@@ -247,7 +246,7 @@ func (w *workflowReader) steps(n ast.Node, values *scope, dir string, on runner)
 		shell.made = append(before, shell.made...)
 		before = slices.Clip(shell.made[:min(len(shell.made), maxMade)])
 		w.commands(&shell, places.repository, here.of(known))
-		w.commandSteps(&shell, here, &pruned)
+		w.commandSteps(&shell, here)
 		shell.learn(id, learned)
 		if shell.created != nil {
 			on.builder, on.exports = *shell.created, false // the steps that follow build with it

@@ -70,10 +70,6 @@ func (r *shellRun) docker(program string, args []word, line int, at *shellState)
 	switch name {
 	case "compose":
 		r.composeCommand(args, line)
-	case "prune", "system":
-		if name == "prune" && group != "image" || name == "system" && len(args) > 0 && args[0].text == "prune" {
-			r.prunes = append(r.prunes, line)
-		}
 	case "create", "use":
 		if group == "buildx" {
 			b := createdBuilder(name, args, line)

@@ -56,6 +56,31 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzAddsInputs: comparing breaks on no text, and finds no inputs where a file is compared with itself or where
+// another step is new.
+func FuzzAddsInputs(f *testing.F) {
+	inputs := map[string]string{"cache-from": "type=gha", "cache-to": "type=gha"}
+	for _, a := range archives(f) {
+		for _, file := range a.Files {
+			if strings.HasPrefix(file.Name, ".github/") {
+				f.Add(file.Data, uint16(len(file.Data)/2), "\n          cache-from: type=gha\n          cache-to: type=gha")
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, at uint16, added string) {
+		where := int(at) % (len(data) + 1)
+		after := []byte(string(data[:where]) + added + string(data[where:]))
+		for _, s := range Read([]*source.File{source.New(kinds[0], data)}, everything).Steps {
+			if AddsInputs(data, data, s.Line, inputs) {
+				t.Fatalf("nothing is added, and found in line %d", s.Line)
+			}
+			if AddsInputs(data, after, s.Line, inputs) && len(Read([]*source.File{source.New(kinds[0], after)}, everything).Steps) != len(Read([]*source.File{source.New(kinds[0], data)}, everything).Steps) {
+				t.Fatalf("inputs in line %d, and other steps", s.Line)
+			}
+		}
+	})
+}
+
 // A hostile file costs little, whatever it is read as: milliseconds, where the limit leaves room for a
 // busy machine.
 func TestReadHostile(t *testing.T) {

@@ -64,7 +64,18 @@ func (c *comparison) equal(a, b ast.Node) bool {
 		b, ok := b.(*ast.StringNode)
 		return ok && a.Value == b.Value
 	}
-	return a.Type() == b.Type() && a.GetToken().Value == b.GetToken().Value
+	return a.Type() == b.Type() && tokenText(a) == tokenText(b)
+}
+
+// tokenText is the text that a node begins with.
+func tokenText(n ast.Node) string {
+	if n == nil {
+		return ""
+	}
+	if t := n.GetToken(); t != nil {
+		return t.Value
+	}
+	return ""
 }
 
 // pairs are those of a mapping; nil for anything else.
@@ -81,7 +92,7 @@ func pairs(n ast.Node) []*ast.MappingValueNode {
 func (c *comparison) mappings(a, b []*ast.MappingValueNode) bool {
 	here := false
 	for _, v := range a {
-		here = here || v.Key.GetToken().Value == "uses" && v.Key.GetToken().Position.Line == c.line
+		here = here || tokenText(v.Key) == "uses" && v.Key.GetToken().Position.Line == c.line
 	}
 	if len(a) != len(b) {
 		return false
@@ -90,7 +101,7 @@ func (c *comparison) mappings(a, b []*ast.MappingValueNode) bool {
 		if !c.equal(a[i].Key, b[i].Key) {
 			return false
 		}
-		if here && a[i].Key.GetToken().Value == "with" {
+		if here && tokenText(a[i].Key) == "with" {
 			if !c.added(pairs(a[i].Value), pairs(b[i].Value)) {
 				return false
 			}
@@ -111,10 +122,10 @@ func (c *comparison) added(a, b []*ast.MappingValueNode) bool {
 	}
 	given := map[string]bool{}
 	for _, v := range a {
-		given[v.Key.GetToken().Value] = true
+		given[tokenText(v.Key)] = true
 	}
 	for _, v := range b[len(a):] {
-		key := v.Key.GetToken().Value
+		key := tokenText(v.Key)
 		text, ok := v.Value.(*ast.StringNode)
 		want, wanted := c.inputs[key]
 		if !ok || !wanted || text.Value != want || given[key] {

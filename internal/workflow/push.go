@@ -29,7 +29,7 @@ type pushStep struct {
 
 // action reads a step that uses an action: docker/build-push-action builds, from version 2 on with
 // the git context where none is given (its README, "Git context").
-func (w *workflowReader) action(step ast.Node, uses member, values *scope, places checkouts, on runner, pruned int, before []made) {
+func (w *workflowReader) action(step ast.Node, uses member, values *scope, places checkouts, on runner, before []made) {
 	name, version, _ := strings.Cut(strings.TrimSpace(w.text(uses.value)), "@")
 	if isKanikoImage(name) && strings.HasPrefix(name, "docker://") {
 		w.evidence(uses.line, withKaniko)
@@ -52,7 +52,7 @@ func (w *workflowReader) action(step ast.Node, uses member, values *scope, place
 	use := p.cache()
 	s := Step{
 		Line: uses.line, Uses: strings.TrimSpace(w.text(uses.value)), With: with.line,
-		CacheFrom: use.fromLine, CacheTo: use.toLine, Pruned: pruned,
+		CacheFrom: use.fromLine, CacheTo: use.toLine,
 	}
 	if use.noCache {
 		s.NoCache = use.noCacheLine

@@ -68,7 +68,6 @@ type command struct {
 type shellReader struct {
 	builds   []command
 	composed []composed
-	prunes   []int // lines that empty the builder's cache
 	settings []setting
 	made     []made
 	created  *builder   // that the script makes or chooses, where it does

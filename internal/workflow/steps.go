@@ -28,7 +28,6 @@ type Step struct {
 
 	Runner string // runs-on as written, "" where it hangs on something or there is none
 	Hosted bool   // a standard runner of GitHub, new in each run
-	Buildx bool   // docker/setup-buildx-action makes the builder, without which not every cache can be exported
 	// Exports says that an earlier step of the job certainly makes, with docker/setup-buildx-action, a
 	// builder that can export caches, and makes it the one that builds.
 	Exports bool
@@ -40,7 +39,6 @@ type Step struct {
 	// CacheFrom, CacheTo and NoCache are the lines of these inputs, or of the command with these flags.
 	// NoCache is 0 where it is false or hangs on an expression.
 	CacheFrom, CacheTo, NoCache int
-	Pruned                      int // an earlier command of the job that empties the builder's cache
 
 	Cache buildcontext.CacheKind
 }
@@ -51,7 +49,7 @@ const maxSteps = 1000
 // step notes a place that builds an image; of one that several combinations of a matrix run the first
 // counts, with what they have in common.
 func (r *reader) step(s Step, on runner) {
-	s.Path, s.Runner, s.Hosted, s.Buildx = r.file.Path, on.labels, on.hosted, on.buildx
+	s.Path, s.Runner, s.Hosted = r.file.Path, on.labels, on.hosted
 	s.NewBuilder = on.action && on.builder.kind == builderNew
 	s.Job, s.Matrix, s.Exports = on.job, on.matrix, on.exports
 	s.Commits, s.CacheWrites = on.commits, on.cacheWrites
@@ -85,20 +83,10 @@ type stepPlace struct {
 	line int
 }
 
-// commandSteps notes the commands of a run step that build images; pruned is the line of the last command
-// that emptied the cache.
-func (w *workflowReader) commandSteps(s *shellReader, on runner, pruned *int) {
-	before := func(line int) int {
-		at := *pruned
-		for _, p := range s.prunes {
-			if p < line {
-				at = p
-			}
-		}
-		return at
-	}
+// commandSteps notes the commands of a run step that build images.
+func (w *workflowReader) commandSteps(s *shellReader, on runner) {
 	for _, c := range s.composed {
-		step := Step{Line: c.line, Pruned: before(c.line)}
+		step := Step{Line: c.line}
 		if c.noCache {
 			step.NoCache = c.line
 		}
@@ -107,7 +95,7 @@ func (w *workflowReader) commandSteps(s *shellReader, on runner, pruned *int) {
 	for _, c := range s.builds {
 		step := Step{
 			Line: c.line, Dockerfile: c.found.Dockerfile, Build: c.found, Open: c.open, Tags: c.tags,
-			Cache: c.found.Cache, Pruned: before(c.line),
+			Cache: c.found.Cache,
 		}
 		if len(c.cacheFrom) > 0 {
 			step.CacheFrom = c.line
@@ -119,8 +107,5 @@ func (w *workflowReader) commandSteps(s *shellReader, on runner, pruned *int) {
 			step.NoCache = c.line
 		}
 		w.step(step, on)
-	}
-	for _, p := range s.prunes {
-		*pruned = p
 	}
 }
