@@ -111,9 +111,9 @@ func (a *run) do(ctx context.Context) Report {
 // prove proves the edits of a Dockerfile's findings. It is the last that is done with the rules.
 func (a *run) prove(ctx context.Context, t *target) {
 	if !a.WithoutFixes {
-		t.fixes = fix.ProveParallel(ctx, t.in, t.findings, cap(a.workers))
+		t.fixes = fix.ProveWith(ctx, t.in, t.findings, fix.Means{Parallel: cap(a.workers), Plan: t.compiled})
 	}
-	t.in.Brought = nil
+	t.in.Brought, t.compiled = nil, nil
 	if a.looked != nil {
 		a.looked()
 	}
@@ -169,6 +169,7 @@ func (a *run) knowFacts() (known bool) {
 type target struct {
 	in       rules.Input
 	out      Dockerfile
+	compiled *buildcache.Plan // the primary build, until the proofs are done
 	findings []rules.Finding
 	fixes    fix.Result
 	planned  []*planned // of each of out.Plans
@@ -574,7 +575,10 @@ func valuesFirst(file *dockerfile.File, builds []buildcontext.Build) []buildcont
 func (a *run) compile(ctx context.Context, t *target) (ok bool) {
 	var first error
 	for i, b := range t.in.Builds {
-		_, err := buildcache.Compile(ctx, buildcache.Inputs{File: t.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
+		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: t.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
+		if a.fetch != nil { // its proofs come next; else it may be one of many that wait for theirs
+			t.compiled = plan
+		}
 		switch {
 		case err == nil && i == 0:
 			return true

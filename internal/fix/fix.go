@@ -13,6 +13,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -44,12 +45,20 @@ type Result struct {
 // Findings are all that rules.Run gave for the input. When ctx ends, what is not proven by then is
 // withheld.
 func Prove(ctx context.Context, in rules.Input, findings []rules.Finding) Result {
-	return ProveParallel(ctx, in, findings, 1)
+	return ProveWith(ctx, in, findings, Means{})
 }
 
-// ProveParallel is Prove with up to n sets of suggestions tried at the same time. The result is the same.
-func ProveParallel(ctx context.Context, in rules.Input, findings []rules.Finding, n int) Result {
-	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, parallel: max(n, 1)}
+// Means are what a proof may use; the result hangs on none of them.
+type Means struct {
+	// Parallel is how many sets of suggestions are tried at the same time; 0 is one.
+	Parallel int
+	// Plan is the primary build of the Dockerfile as it is, compiled with all stages; nil: not done yet.
+	Plan *buildcache.Plan
+}
+
+// ProveWith is Prove with some means.
+func ProveWith(ctx context.Context, in rules.Input, findings []rules.Finding, means Means) Result {
+	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, parallel: max(means.Parallel, 1), plan: means.Plan}
 	var elsewhere []int // whose edit is of the ignore file or a workflow
 	for i, f := range findings {
 		if f.Unit == nil {

@@ -33,6 +33,7 @@ type prover struct {
 	units    []*unit // the costliest first
 	withheld map[int]Reason
 
+	plan   *buildcache.Plan // of the primary build; nil: not compiled yet
 	builds []build
 	before map[identity]int
 	// tried are the subsets proven so far, by their units; left is the work that may still be spent.
@@ -169,13 +170,17 @@ func (p *prover) compileBefore(ctx context.Context) Reason {
 	if len(known) == 0 {
 		known = append(known, p.in.Context.Build)
 	}
-	for _, b := range known {
+	for i, b := range known {
 		k := key{b.Target, argsKey(b.Args), argsKey(b.Contexts)}
 		if seen[k] || len(p.builds) == maxBuilds {
 			continue
 		}
 		seen[k] = true
-		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: p.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
+		var err error
+		plan := p.plan
+		if i > 0 || plan == nil {
+			plan, err = buildcache.Compile(ctx, buildcache.Inputs{File: p.in.File, Target: b.Target, Args: b.Args, Contexts: b.Contexts, AllStages: true})
+		}
 		if err != nil {
 			continue // a target that is gone, an argument that is missing: nobody builds it like this
 		}
