@@ -23,7 +23,7 @@ var _ = register(&Rule{
 		"the step and all below it run again, and the history of the repository goes into the layer.",
 	Fix: "The line `.git` at the end of the ignore file.",
 	Not: "Builds from a Git context, in which there is no `.git`; contexts below the root; ignore files that speak of `.git`, be it in a comment or to keep it; " +
-		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, and scripts, Makefiles and settings that name git. To ignore `.git` always is no good advice.",
+		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, the go command, which writes the commit into what it builds, and scripts, Makefiles and settings that name one of these. To ignore `.git` always is no good advice.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -95,8 +95,8 @@ func ignoreGit(file *source.File) *Unit {
 	}
 }
 
-// asksGit is a text that gets a version or a commit from git, or looks into .git.
-var asksGit = regexp.MustCompile(`\bgit["',\s]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|\b(import git|from git import|GitPython|simple-git|git-rev|pygit2|dulwich)\b|VCS_REF|setuptools[-_]scm`)
+// asksGit is a text that gets a version or a commit from git, or looks into .git, as the go command does.
+var asksGit = regexp.MustCompile(`\bgit["',\s]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|\b(import git|from git import|GitPython|simple-git|git-rev|pygit2|dulwich)\b|VCS_REF|setuptools[-_]scm|\bgo (build|install|run|tool)\b`)
 
 // gitArchive is a plugin that reads .git_archival.txt, which git archive writes, in place of .git.
 var gitArchive = regexp.MustCompile(`setuptools[-_]scm[-_]git[-_]archive`)

@@ -228,9 +228,18 @@ func (p *Pass) versionFromGit() string {
 			}) {
 				return "a git command"
 			}
+			if buildsGo(cmd) {
+				return "the go command"
+			}
 		}
 	}
 	return p.versionTool()
+}
+
+// buildsGo says whether a command builds Go programs: go writes the commit of the source into them.
+// Source: "go help build", -buildvcs.
+func buildsGo(cmd *dockerfile.Command) bool {
+	return cmd.Name == "go" && len(cmd.Words) > 1 && slices.Contains([]string{"build", "install", "run", "tool"}, cmd.Words[1].Value)
 }
 
 func commandsOf(in *dockerfile.Instruction) []*dockerfile.Command {
