@@ -91,6 +91,12 @@ func (g *gatherer) rebuilt(ctx context.Context, head tree) ([]string, error) {
 			b.Origin, b.CacheFrom = "", "" // name lines, which move
 			dockerfiles[fmt.Sprintf("%+v", b)] = b.Dockerfile
 		}
+		for _, s := range facts.Steps {
+			if s.Dockerfile != "" {
+				// Whether its builder is new for each commit hangs on more than the build.
+				dockerfiles[fmt.Sprint("step ", s.Dockerfile, s.Uses == "", s.Commits, s.Hosted, s.NewBuilder, s.Cache)] = s.Dockerfile
+			}
+		}
 		return dockerfiles, nil
 	}
 	after, err := builds(head, now)
