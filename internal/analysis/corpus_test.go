@@ -286,8 +286,10 @@ func (r *realTree) try(report analysis.Report, d analysis.Dockerfile, plans []*b
 		settled[identity(f)]--
 	}
 	for _, id := range slices.Sorted(maps.Keys(settled)) {
-		// A file that several Dockerfiles install is spoken of once, with the first of them.
-		if n := settled[id]; n > 0 || n < 0 && !slices.ContainsFunc(report.Findings, func(f analysis.Finding) bool { return identity(f) == id && f.Dockerfile != d.Path }) {
+		// A file that several Dockerfiles install is spoken of once, with the first of them. What two
+		// suggestions settle together, as mounts on all that fills a cache which is removed later, neither
+		// of them may settle alone.
+		if n := settled[id]; n > 0 && len(chosen) == 1 || n < 0 && !slices.ContainsFunc(report.Findings, func(f analysis.Finding) bool { return identity(f) == id && f.Dockerfile != d.Path }) {
 			faults = append(faults, fmt.Sprintf("%+d of finding %s", -n, id))
 		}
 	}
