@@ -39,6 +39,9 @@ type reliance struct {
 
 func checkAptUpdateAlone(p *Pass) {
 	for _, stage := range p.File.Stages {
+		if stage.Name == "" && !p.needed[stage] && !p.shipped[stage] {
+			continue // nothing is made of it, and nobody builds it by its name
+		}
 		for _, lane := range p.lanes(stage) {
 			for i, st := range lane {
 				p.checkUpdate(lane, i, st)
