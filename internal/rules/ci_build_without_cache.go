@@ -30,7 +30,7 @@ var _ = register(&Rule{
 		"What to know of GitHub's cache service: a repository has 10 GB by default, and what was not used for a week is dropped; " +
 		"a branch reads its own cache and that of the default branch, a pull request its own and that of its base, and one tag never reads another's. Cache mounts are not exported.",
 	Not: "Workflows that only releases, tags, schedules or a person start (GitHub's cache of one tag is not read by the next, and a nightly build may be meant to be fresh); jobs and steps under conditions of that kind or of an unknown one; workflows for changes of a few named files; " +
-		"repositories that show a builder without BuildKit; self-hosted and larger runners, which may keep a local cache; builders of Docker Build Cloud, Depot, Blacksmith and Namespace, which keep theirs, and every builder whose making is not read; " +
+		"repositories that show a builder without BuildKit, and runners with Windows, which have none; self-hosted and larger runners, which may keep a local cache; builders of Docker Build Cloud, Depot, Blacksmith and Namespace, which keep theirs, and every builder whose making is not read; " +
 		"a second build of the same Dockerfile in a job, which finds the first one's cache; Dockerfiles that run nothing; " +
 		"images whose base the same workflow builds, or whose base image is another one with each build. " +
 		"Cache settings that hang on an expression count as kept. The comment that switches the rule off stands above the step, or above its `uses:`.",
@@ -89,7 +89,12 @@ func checkBuildWithoutCache(p *Pass) {
 
 // keepsNoCache says whether each commit's build certainly starts without a cache.
 func keepsNoCache(s workflow.Step) bool {
-	return s.Cache == buildcontext.CacheNone && s.NoCache == 0 && s.Hosted && s.NewBuilder && s.Commits
+	return s.Cache == buildcontext.CacheNone && s.NoCache == 0 && s.Hosted && s.NewBuilder && s.Commits && onLinux(s)
+}
+
+// onLinux says whether all runners of a step are GitHub's with Linux: those with Windows have no BuildKit.
+func onLinux(s workflow.Step) bool {
+	return !slices.ContainsFunc(strings.Split(s.Runner, ", "), func(label string) bool { return !strings.HasPrefix(label, "ubuntu-") })
 }
 
 // builtBefore says whether an earlier step of the job builds the Dockerfile: the builder has its steps then.

@@ -1,6 +1,9 @@
 package workflow
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
@@ -26,7 +29,7 @@ type Step struct {
 	// CacheWrites says that whatever starts it may write GitHub's cache service.
 	CacheWrites bool
 
-	Runner string // runs-on as written, "" where it hangs on something or there is none
+	Runner string // runs-on as written, each of a matrix once; "" where it hangs on something or there is none
 	Hosted bool   // a standard runner of GitHub, new in each run
 	// Exports says that an earlier step of the job certainly makes, with docker/setup-buildx-action, a
 	// builder that can export caches, and makes it the one that builds.
@@ -66,8 +69,11 @@ func (r *reader) step(s Step, on runner) {
 	old.Hosted = old.Hosted && s.Hosted
 	old.NewBuilder = old.NewBuilder && s.NewBuilder
 	old.Exports = old.Exports && s.Exports
-	if old.Runner != s.Runner {
+	switch {
+	case old.Runner == "" || s.Runner == "":
 		old.Runner = ""
+	case !slices.Contains(strings.Split(old.Runner, ", "), s.Runner):
+		old.Runner += ", " + s.Runner
 	}
 	if old.Dockerfile == "" {
 		old.Dockerfile, old.Build = s.Dockerfile, s.Build
