@@ -11,9 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
@@ -99,101 +97,6 @@ func (c *Checkout) Rel(from, path string) (string, error) {
 		return "", fmt.Errorf("%s lies outside the checkout %s", path, c.Dir)
 	}
 	return filepath.ToSlash(rel), nil
-}
-
-// WorkTree lists the files of the work tree as they are now: in a git checkout those that git
-// tracks or would track, else every file. progress, where not nil, is called with the number of
-// files seen so far.
-func (c *Checkout) WorkTree(ctx context.Context, progress func(files int)) ([]buildcontext.Entry, error) {
-	paths, err := c.paths(ctx)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]buildcontext.Entry, 0, len(paths))
-	for i, p := range paths {
-		if progress != nil && i%1000 == 0 {
-			progress(i)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		entry, ok, err := c.entry(p)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			entries = append(entries, entry)
-		}
-	}
-	return entries, nil
-}
-
-// workObject is the object id of a work tree's file: the work tree is one tree, so its path is
-// another text for every other content.
-const workObject = "work:"
-
-func (c *Checkout) entry(path string) (entry buildcontext.Entry, ok bool, err error) {
-	info, err := c.root.Lstat(filepath.FromSlash(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return entry, false, nil // in git's index, deleted from the work tree
-	}
-	if err != nil {
-		return entry, false, fmt.Errorf("look at %s: %w", path, err)
-	}
-	entry = buildcontext.Entry{Path: path, Object: workObject + path, Size: info.Size()}
-	switch mode := info.Mode(); {
-	case mode&fs.ModeSymlink != 0:
-		link, err := c.root.Readlink(filepath.FromSlash(path))
-		if err != nil {
-			return entry, false, fmt.Errorf("read the link %s: %w", path, err)
-		}
-		entry.Mode, entry.Link = "120000", filepath.ToSlash(link)
-	case mode.IsDir():
-		entry.Mode = "160000" // git lists a directory only for a submodule
-	case !mode.IsRegular():
-		return entry, false, nil // sockets, pipes and devices are never sent to a builder as files
-	case mode&0o111 != 0:
-		entry.Mode = "100755"
-	default:
-		entry.Mode = "100644"
-	}
-	return entry, true, nil
-}
-
-func (c *Checkout) paths(ctx context.Context) ([]string, error) {
-	if c.HasGit() {
-		out, err := c.git.run(ctx, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-		if err != nil {
-			return nil, fmt.Errorf("list the work tree: %w", err)
-		}
-		paths := splitZero(out)
-		slices.Sort(paths)
-		return slices.Compact(paths), nil
-	}
-	var paths []string
-	c.Nested = nil
-	err := fs.WalkDir(c.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if name := path.Base(p); err == nil && (name == ".git" || name == ".github" && d.IsDir()) && path.Dir(p) != "." {
-			c.Nested = append(c.Nested, path.Dir(p))
-		}
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case d.IsDir() && d.Name() == ".git":
-			return fs.SkipDir
-		case !d.IsDir():
-			paths = append(paths, p)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the work tree: %w", err)
-	}
-	slices.Sort(c.Nested)
-	c.Nested = slices.Compact(c.Nested)
-	return paths, nil
 }
 
 // maxText is the most that Read returns, in bytes: what is larger is no build file.
