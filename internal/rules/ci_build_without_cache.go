@@ -159,14 +159,14 @@ func (p *Pass) reportNoCache(s workflow.Step, file *source.File) {
 		Path: s.Path, Span: at, Subject: s.Dockerfile,
 		Title:  say("No build cache is kept for ", name, "."),
 		Here:   say("No build cache is kept here."),
-		Why:    say("The runner (", code(s.Runner), ") and its builder are new in each run, and this step neither imports nor exports a cache: every run builds every step of ", name, ", whatever has changed."),
+		Why:    say("The runner (", code(s.Runner), ") and its builder are new in each run, and no cache is imported or exported: every run builds every step of ", name, "."),
 		Advice: say("Keep it in GitHub's cache service (", code("type=gha"), ") or in a registry, with ", code("cache-from"), " and ", code("cache-to"), "."),
 		Done:   say("The build of ", name, " now keeps its cache."),
 	}
 	if s.Uses == "" {
-		f.Advice = say("Build with docker/build-push-action behind docker/setup-buildx-action and give it ", code("cache-from"), " and ", code("cache-to"), ", or keep the cache in a registry.")
+		f.Advice = say("Build with docker/build-push-action behind docker/setup-buildx-action, or keep the cache in a registry.")
 	} else if !s.Exports {
-		f.Advice = say("Let a step of docker/setup-buildx-action make the builder, and give this one ", code("cache-from"), " and ", code("cache-to"), " with ", code("type=gha"), " or a registry.")
+		f.Advice = say("Let docker/setup-buildx-action make the builder first, then add ", code("cache-from"), " and ", code("cache-to"), ".")
 	}
 	if unit, reason := p.keepCache(s, file); reason != "" {
 		f.Withheld = string(reason)
