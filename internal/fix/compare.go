@@ -38,6 +38,8 @@ type rewrite struct {
 	dropped []rules.RemoveFlag
 	without []*dockerfile.Command // that go
 	owner   string                // of a COPY's new --chown
+	written string                // the same as the file has it
+	named   []string              // what the command of the last of dropped names more
 	lost    []string              // variables that it no longer sees
 }
 
@@ -76,11 +78,12 @@ func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 				}
 			case rules.OwnCopies:
 				for _, i := range e.Copies {
-					of(i).owner = e.Owner
+					of(i).owner, of(i).written = e.Owner, e.Written
 				}
 				switch {
 				case e.Keeps:
 					of(e.Step).dropped = append(of(e.Step).dropped, rules.RemoveFlag{Step: e.Step, Command: e.Command, Flag: recursive(e.Command)})
+					of(e.Step).named = e.Made
 				case len(e.Step.Run().Steps) == 1:
 					gone[e.Step] = true
 				default:
@@ -213,7 +216,7 @@ func flagsOf(i *dockerfile.Instruction, without string) []string {
 
 // sameOwned says whether a COPY or ADD is the same but for its new owner.
 func sameOwned(x *expected) bool {
-	flags := append(flagsOf(x.was, ""), "chown="+x.owner)
+	flags := append(flagsOf(x.was, ""), "chown="+x.written)
 	slices.Sort(flags)
 	return x.was.Keyword == x.now.Keyword && slices.Equal(flags, flagsOf(x.now, "")) &&
 		slices.EqualFunc(x.was.Args, x.now.Args, func(a, b dockerfile.Arg) bool { return a.Value == b.Value })

@@ -22,7 +22,8 @@ import (
 //   - the directory itself is made by the first COPY, to its owner, or by a WORKDIR, and then the command
 //     stays for it (Keeps);
 //   - every RUN of the stage up to the command consists of commands that the table knows, none of which
-//     touches the directory, works in it without its being told what it does, or mounts anything there;
+//     touches the directory, works in it without its being told what it does, or mounts anything there, but
+//     for mkdir, of which the command then names each directory (Made);
 //   - the owner is given in numbers, or nothing between the first COPY and the command makes or changes
 //     users and groups, installs packages (which may) or brings files into /etc: as the name was known to
 //     the command, it is known to the COPY;
@@ -55,7 +56,7 @@ func (s scene) ownCopies(e rules.OwnCopies) Reason {
 			return reason
 		}
 	}
-	if o.made != e.Keeps {
+	if o.made != e.Keeps && len(e.Made) == 0 || len(e.Made) > 0 && !e.Keeps {
 		return rules.DirectoryOwner
 	}
 	return ""
@@ -138,9 +139,15 @@ func (o *owning) copy(i *dockerfile.Instruction) Reason {
 		}
 	}
 	if cmd, fromStage := i.Command.(*instructions.CopyCommand); !fromStage || cmd.From == "" {
-		if p, reason := o.placeCopy(i); reason != "" && reason != rules.DestinationOpen || reason == "" && len(p.files) == 0 {
+		p, reason := o.placeCopy(i)
+		if reason != "" && (reason != rules.DestinationOpen || len(o.e.Made) > 0) || reason == "" && len(p.files) == 0 {
 			return reason
 		}
+		if slices.ContainsFunc(o.e.Made, func(dir string) bool { return p.files[dir] != "" }) {
+			return rules.OwnedOthers // a link, whose end mkdir has made
+		}
+	} else if slices.ContainsFunc(o.e.Made, func(dir string) bool { return shelleffects.Covers(dest, dir) }) {
+		return rules.OwnedOthers // it may be a link there
 	}
 	o.copied = true
 	return ""
@@ -174,6 +181,9 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 		}
 	}
 	for _, t := range effects.Touches {
+		if before(t.Command) && o.listed(t) {
+			continue
+		}
 		if before(t.Command) && slices.ContainsFunc(t.Paths, func(p string) bool { return strings.HasPrefix(p, "~") || shelleffects.Overlaps(p, o.e.Dir) && p != "/" }) {
 			return rules.OwnedOthers
 		}
@@ -190,6 +200,24 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 		}
 	}
 	return ""
+}
+
+// listed says whether a command is a mkdir whose every directory below the directory is one of those that
+// the chown names.
+func (o *owning) listed(t shelleffects.Touch) bool {
+	c := t.Command
+	if c.Name != "mkdir" || !c.Always || !c.Checked || !c.DirKnown || c.OtherUser || len(o.e.Made) == 0 ||
+		slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return !w.Literal || strings.ContainsAny(w.Value, "{}*?[~") }) {
+		return false
+	}
+	for _, dir := range t.Paths {
+		for ; dir != o.e.Dir && shelleffects.Covers(o.e.Dir, dir); dir = path.Dir(dir) {
+			if !slices.Contains(o.e.Made, dir) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // homeIn says whether a command may make a user's home in the directory: below /home, or where an option

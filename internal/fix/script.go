@@ -37,9 +37,10 @@ func sameScript(x *expected) bool {
 // wanted is a command that the edited script has to have.
 type wanted struct {
 	*dockerfile.Command
-	flag    string // it has more
-	dropped string // it has no more
-	moved   bool   // from another RUN: it may stand in another directory, under more exports
+	flag    string   // it has more
+	dropped string   // it has no more
+	named   []string // it names more, at its end
+	moved   bool     // from another RUN: it may stand in another directory, under more exports
 }
 
 // wantedCommands are those of the original with the declared changes, but for the removal at the end.
@@ -70,6 +71,9 @@ func wantedCommands(x *expected) []wanted {
 		for _, f := range x.dropped {
 			if f.Command == cmd {
 				w.dropped = f.Flag
+				if f.Flag == recursive(cmd) && cmd.Name == "chown" {
+					w.named = x.named
+				}
 			}
 		}
 		want = append(want, w)
@@ -108,6 +112,9 @@ func sameCommand(w wanted, c *dockerfile.Command) bool {
 			return false
 		}
 		old = slices.Delete(slices.Clone(old), at, at+1)
+	}
+	for _, dir := range w.named {
+		old = append(old, dockerfile.Word{Value: dir, Literal: true})
 	}
 	return sameWords(old, words) && sameWords(w.Prefix, c.Prefix) && sameAssigns(w.Assigns, c.Assigns, w.moved) &&
 		slices.EqualFunc(w.Redirects, c.Redirects, func(a, b dockerfile.Redirect) bool {

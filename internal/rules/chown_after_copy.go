@@ -21,8 +21,8 @@ var _ = register(&Rule{
 	What:     "`chown -R`, `chgrp -R` or `chmod -R` in a stage that is part of the image names a directory that a `COPY` or `ADD` of the same stage has filled.",
 	Why: "A file whose owner or mode changes is written whole into the layer of the `RUN`, while the layer of the `COPY` keeps the first one. " +
 		"The image has the data twice, every pull brings both, and a change to one file writes all of them again.",
-	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands. " +
-		"Offered where nothing but these `COPY`s is in the directory, as far as the whole file and a known base image tell, and no user or group is made between the `COPY` and the `chown`. " +
+	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands, and the directories which `mkdir` makes in it. " +
+		"Offered where nothing but these and the `COPY`s is in the directory, as far as the whole file and a known base image tell, and no user or group is made between the `COPY` and the `chown`. " +
 		"For `chmod` there are words only: git shows one bit of a file's mode.",
 	Not: "Single files (`chmod +x entrypoint.sh`) and folders with a handful of files, which weigh nothing; what a `COPY` has brought with the same owner already, root's where it names none; `chown --from=root` of copies that have `--chown`; `chmod` that adds nothing but `r` and `X`; " +
 		"commands under a condition; stages whose layers do not reach the image.",
@@ -231,7 +231,7 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 	}
 	owner := copyOwner(o.Spec)
 	dir := o.Paths[0]
-	effect := OwnCopies{Owner: owner, Dir: dir, Step: in, Command: o.Command}
+	effect := OwnCopies{Owner: owner, Written: copyOwner(written), Dir: dir, Step: in, Command: o.Command}
 	unit := &Unit{}
 	for j := range lane[:i] {
 		c := lane[j].in
@@ -254,12 +254,20 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 	if reason := p.usersBetween(lane, copies[0], i, o); reason != "" {
 		return nil, reason
 	}
-	effect.Keeps = p.madeByWorkdir(lane, i, dir)
+	var reason Reason
+	if effect.Made, reason = p.madeWithin(lane, i, o); reason != "" {
+		return nil, reason
+	}
+	effect.Keeps = len(effect.Made) > 0 || p.madeByWorkdir(lane, i, dir)
 	edit, reason := p.withoutChown(in, o, effect.Keeps)
 	if reason != "" {
 		return nil, reason
 	}
 	unit.Edits = append(unit.Edits, edit)
+	if len(effect.Made) > 0 {
+		end := o.Command.Words[len(o.Command.Words)-1].Span.End
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: end, End: end}, New: " " + strings.Join(effect.Made, " ")})
+	}
 	unit.Effects = []Effect{effect}
 	return unit, ""
 }
@@ -276,8 +284,7 @@ func (p *Pass) writesInto(in *dockerfile.Instruction, dir string) bool {
 	return !known || shelleffects.Covers(dir, path.Clean(dest))
 }
 
-// usersBetween says why the owner's name may not be known yet where the first COPY stands, or what else
-// the steps up to the chown do in its directory.
+// usersBetween says why the owner's name may not be known yet where the first COPY stands.
 func (p *Pass) usersBetween(lane []step, from, i int, o shelleffects.Ownership) Reason {
 	for _, st := range lane[from : i+1] {
 		if st.in.Run() == nil {
@@ -289,20 +296,45 @@ func (p *Pass) usersBetween(lane []step, from, i int, o shelleffects.Ownership) 
 			}
 		}
 	}
+	return ""
+}
+
+// manyDirs bounds how many directories the command may have to name.
+const manyDirs = 6
+
+// madeWithin are the directories that mkdir makes in the directory of a chown before it: what else the
+// steps make there is not known, and then there is a reason.
+func (p *Pass) madeWithin(lane []step, i int, o shelleffects.Ownership) ([]string, Reason) {
+	var made []string
+	itself := false
+	before := func(c *dockerfile.Command) bool { return c.Span.Start < o.Command.Span.Start }
 	for _, st := range lane[:i+1] {
 		e := p.effectsOf(st.in)
-		for _, t := range e.Touches {
-			if t.Command.Span.Start < o.Command.Span.Start && slices.ContainsFunc(t.Paths, func(f string) bool { return shelleffects.Covers(o.Paths[0], f) }) {
-				return OwnedOthers
-			}
+		if slices.ContainsFunc(e.Unknown, before) {
+			return nil, OwnedOthers
 		}
-		for _, c := range e.Unknown {
-			if c.Span.Start < o.Command.Span.Start {
-				return OwnedOthers
+		for _, t := range e.Touches {
+			for _, dir := range t.Paths {
+				switch {
+				case !before(t.Command) || !shelleffects.Covers(o.Paths[0], dir):
+					continue
+				case t.Command.Name != "mkdir":
+					return nil, OwnedOthers
+				}
+				itself = itself || dir == o.Paths[0]
+				for ; dir != o.Paths[0]; dir = path.Dir(dir) {
+					if !slices.Contains(made, dir) {
+						made = append(made, dir)
+					}
+				}
 			}
 		}
 	}
-	return ""
+	slices.Sort(made)
+	if itself && len(made) == 0 || len(made) > manyDirs || slices.ContainsFunc(made, func(dir string) bool { return !plainPath.MatchString(dir) }) {
+		return nil, OwnedOthers
+	}
+	return made, ""
 }
 
 // madeByWorkdir says whether the directory is there before the first COPY, because a WORKDIR makes it.

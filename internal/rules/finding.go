@@ -89,11 +89,14 @@ type MoveStep struct{ Step, Below *dockerfile.Instruction }
 type MoveEnv struct{ Step, Below *dockerfile.Instruction }
 
 // OwnCopies gives copies an owner, in place of a chown -R of the directory into which they copy. The
-// command goes, and with it Step where it is all that it does; with Keeps only its -R does.
+// command goes, and with it Step where it is all that it does; with Keeps only its -R does, and it names
+// Made too.
 type OwnCopies struct {
 	Copies  []*dockerfile.Instruction
 	Owner   string // of --chown: "user:group"
+	Written string // the same as the file has it, with variables
 	Dir     string
+	Made    []string                // directories below it that mkdir makes
 	Step    *dockerfile.Instruction // the RUN
 	Command *dockerfile.Command
 	Keeps   bool
