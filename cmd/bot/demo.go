@@ -124,7 +124,7 @@ func (c *demoCommand) show(ctx context.Context, s *streams, d *demo) error {
 
 // newDemo starts both servers on addresses of this machine. contract, where not nil, is held against
 // every request and answer.
-func newDemo(ctx context.Context, log *slog.Logger, contract *githubtest.Contract) (d *demo, err error) {
+func newDemo(ctx context.Context, log *slog.Logger, contract githubtest.Contract) (d *demo, err error) {
 	d = &demo{}
 	defer func() {
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/hitrate-bot/hitrate/internal/githubtest"
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 	"github.com/hitrate-bot/hitrate/internal/web"
 )
 
@@ -21,7 +22,7 @@ const suggested = "COPY requirements.txt /app/\nWORKDIR /app\nRUN --mount=type=c
 // reviewedDemo is a demo whose pull request was reviewed, held against GitHub's contract.
 func reviewedDemo(t *testing.T) *demo {
 	t.Helper()
-	d, err := newDemo(t.Context(), slog.New(slog.DiscardHandler), githubtest.OptionalContract(t))
+	d, err := newDemo(t.Context(), slog.New(slog.DiscardHandler), octokit.OptionalContract(t, githubtest.Operations()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/githubtest"
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 )
 
 const serveSecret = "a secret of the test"
@@ -39,7 +40,7 @@ func (l *logged) String() string {
 // newGitHub is a GitHub with the pull request of the README, whose App has its webhook at hook.
 func newGitHub(t *testing.T) (*githubtest.Server, *githubtest.Repository, *githubtest.PullRequest) {
 	t.Helper()
-	gh, err := githubtest.New(githubtest.Options{Dir: t.TempDir(), Contract: githubtest.OptionalContract(t)})
+	gh, err := githubtest.New(githubtest.Options{Dir: t.TempDir(), Contract: octokit.OptionalContract(t, githubtest.Operations())})
 	if err != nil {
 		t.Fatal(err)
 	}

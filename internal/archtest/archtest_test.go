@@ -48,16 +48,17 @@ var layers = map[string]layer{
 	"internal/report": {pure: true, may: []string{"internal/source", "internal/buildcontext", "internal/buildcache", "internal/rules", "internal/analysis"}, why: "renders a result; reads nothing itself"},
 	"internal/review": {may: []string{"config", "internal/source", "internal/dockerfile", "internal/buildcontext", "internal/buildcache", "internal/workflow", "internal/rules", "internal/analysis", "internal/report"},
 		why: "decides what to say and owns the port to its host; knows no HTTP"},
-	"internal/review/reviewtest": {may: []string{"internal/source", "internal/buildcontext", "internal/report", "internal/review"}, why: "the exam of review.Host, for every implementation; patches are hunks of a report"},
-	"internal/github":            {may: []string{"internal/buildcontext", "internal/review"}, why: "the only code that speaks GitHub's API"},
-	"internal/queue":             {may: []string{"internal/review"}, why: "what is owed, over restarts; knows neither HTTP nor GitHub"},
-	"internal/webhook":           {may: []string{"internal/queue", "internal/review"}, why: "translates an event into a note; decides nothing"},
-	"internal/web":               {may: nil, why: "pages from values of its own"},
-	"internal/checkout":          {may: []string{"internal/buildcontext", "internal/review"}, why: "a local checkout as trees and texts, for the command line"},
-	"internal/history":           {may: []string{"internal/buildcontext"}, why: "reads the last commits from git as values; counts nothing"},
-	"internal/githubtest":        {may: nil, why: "another GitHub: it must not share the bot's view of it"},
-	"internal/generate":          {may: []string{"config", "internal/rules"}, why: "writes the pages, the table and the schema from the rules"},
-	"internal/archtest":          {may: nil, why: "reads the imports of the others"},
+	"internal/review/reviewtest":  {may: []string{"internal/source", "internal/buildcontext", "internal/report", "internal/review"}, why: "the exam of review.Host, for every implementation; patches are hunks of a report"},
+	"internal/github":             {may: []string{"internal/buildcontext", "internal/review"}, why: "the only code that speaks GitHub's API"},
+	"internal/queue":              {may: []string{"internal/review"}, why: "what is owed, over restarts; knows neither HTTP nor GitHub"},
+	"internal/webhook":            {may: []string{"internal/queue", "internal/review"}, why: "translates an event into a note; decides nothing"},
+	"internal/web":                {may: nil, why: "pages from values of its own"},
+	"internal/checkout":           {may: []string{"internal/buildcontext", "internal/review"}, why: "a local checkout as trees and texts, for the command line"},
+	"internal/history":            {may: []string{"internal/buildcontext"}, why: "reads the last commits from git as values; counts nothing"},
+	"internal/githubtest":         {may: nil, why: "another GitHub: it must not share the bot's view of it"},
+	"internal/githubtest/octokit": {may: nil, why: "what GitHub publishes about its API, for tests: reading it would cost every command its start"},
+	"internal/generate":           {may: []string{"config", "internal/rules"}, why: "writes the pages, the table and the schema from the rules"},
+	"internal/archtest":           {may: nil, why: "reads the imports of the others"},
 
 	"cmd/bot": {may: []string{"config", "internal/*"}, why: "wires the commands; nothing imports it"},
 }
@@ -65,9 +66,10 @@ var layers = map[string]layer{
 // onlyFor are packages that few may import: the fake must never reach production code, whose
 // entry points beside tests are named here.
 var onlyFor = map[string][]string{
-	"internal/githubtest":        {"cmd/bot"},
-	"internal/review/reviewtest": {},
-	"internal/archtest":          {},
+	"internal/githubtest":         {"cmd/bot"},
+	"internal/githubtest/octokit": {},
+	"internal/review/reviewtest":  {},
+	"internal/archtest":           {},
 }
 
 // impure are the standard packages with which a package would reach outside its arguments.

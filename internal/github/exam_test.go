@@ -8,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/github"
 	"github.com/hitrate-bot/hitrate/internal/githubtest"
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 	"github.com/hitrate-bot/hitrate/internal/review"
 	"github.com/hitrate-bot/hitrate/internal/review/reviewtest"
 )
@@ -34,7 +35,7 @@ func newWorld(t *testing.T, base, head map[string]string) *world {
 	}
 	w := &world{}
 	var err error
-	w.Server, err = githubtest.New(githubtest.Options{Dir: t.TempDir(), BasePath: "/api/v3", Contract: githubtest.OptionalContract(t)})
+	w.Server, err = githubtest.New(githubtest.Options{Dir: t.TempDir(), BasePath: "/api/v3", Contract: octokit.OptionalContract(t, githubtest.Operations())})
 	must(err)
 	must(w.Start())
 	t.Cleanup(func() {

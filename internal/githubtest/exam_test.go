@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v4"
+
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 )
 
 // exam is a GitHub with one repository, in which the App is installed, and one pull request.
@@ -53,7 +55,9 @@ func newSerialExam(t *testing.T, o Options) *exam {
 	t.Helper()
 	o.Dir = t.TempDir()
 	if o.Contract == nil {
-		o.Contract = OptionalContract(t)
+		if c := octokit.OptionalContract(t, Operations()); c != nil {
+			o.Contract = c
+		}
 	}
 	gh, err := New(o)
 	if err != nil {

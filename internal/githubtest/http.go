@@ -273,7 +273,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	violations := s.options.Contract.checkRequest(r, body)
+	var violations []string
+	if c := s.options.Contract; c != nil {
+		violations = c.Request(r, body)
+	}
 
 	s.mu.Lock()
 	log := Request{At: s.now(), Method: r.Method, Path: path, Query: r.URL.RawQuery, Body: string(body)}
@@ -289,7 +292,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 
 	if a != nil {
-		violations = append(violations, s.options.Contract.checkResponse(r, a)...)
+		if c := s.options.Contract; c != nil {
+			violations = append(violations, c.Answer(r, a.status, a.header, a.body)...)
+		}
 	}
 	if fault != nil {
 		log.Fault = true

@@ -55,7 +55,7 @@ type Options struct {
 	// now and then. Default none.
 	Lag int
 	// Contract, where given, is held against every request and answer; see Violations.
-	Contract *Contract
+	Contract Contract
 }
 
 // Server is a GitHub. Its methods may be called from several goroutines.

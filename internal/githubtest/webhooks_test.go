@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 )
 
 // receiver notes the webhooks that come in and answers with a status.
@@ -247,7 +249,7 @@ func TestReceiverThatIsDown(t *testing.T) {
 // TestPayloadsHaveWhatGitHubsHave holds our payloads against GitHub's examples: every key of theirs
 // is in ours, with a value of the same kind or null.
 func TestPayloadsHaveWhatGitHubsHave(t *testing.T) {
-	data, err := os.ReadFile(Assets(t, WebhooksAsset))
+	data, err := os.ReadFile(octokit.Assets(t, octokit.WebhooksAsset))
 	if err != nil {
 		t.Fatal(err)
 	}

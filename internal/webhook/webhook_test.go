@@ -21,7 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hitrate-bot/hitrate/internal/githubtest"
+	"github.com/hitrate-bot/hitrate/internal/githubtest/octokit"
 	"github.com/hitrate-bot/hitrate/internal/queue"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
@@ -286,7 +286,7 @@ func TestExamples(t *testing.T) {
 		Name     string            `json:"name"`
 		Examples []json.RawMessage `json:"examples"`
 	}
-	data, err := os.ReadFile(githubtest.Assets(t, githubtest.WebhooksAsset))
+	data, err := os.ReadFile(octokit.Assets(t, octokit.WebhooksAsset))
 	if err != nil {
 		t.Fatal(err)
 	}

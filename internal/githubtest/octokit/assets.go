@@ -1,9 +1,10 @@
-package githubtest
+package octokit
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -40,42 +41,43 @@ func Assets(t TB, name string) string {
 	return file
 }
 
-// RequireContract returns GitHub's contract, or skips the test where its file is missing (with
-// CI=true: fails).
-func RequireContract(t TB) *Contract {
+// RequireContract returns GitHub's contract of some operations, or skips the test where its file is
+// missing (with CI=true: fails).
+func RequireContract(t TB, operations []string) *Contract {
 	t.Helper()
 	file := Assets(t, OpenAPIAsset)
-	contract, err := contracts(file)
+	contract, err := contracts(file, operations)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
 	return contract
 }
 
-// OptionalContract returns GitHub's contract; where its file is missing the test goes on without it
-// and says so (with CI=true: fails).
-func OptionalContract(t TB) *Contract {
+// OptionalContract returns GitHub's contract of some operations; where its file is missing the test goes on
+// without it and says so (with CI=true: fails).
+func OptionalContract(t TB, operations []string) *Contract {
 	t.Helper()
 	if _, err := findAsset(OpenAPIAsset); err != nil && os.Getenv("CI") != "true" {
 		t.Logf("left out: requests and answers are not held against GitHub's OpenAPI description: %v: %s", err, assetHint)
 		return nil
 	}
-	return RequireContract(t)
+	return RequireContract(t, operations)
 }
 
 // contracts loads each file once for all tests of the process.
-var contracts = func() func(string) (*Contract, error) {
+var contracts = func() func(string, []string) (*Contract, error) {
 	var mu sync.Mutex
 	loaded := map[string]*Contract{}
-	return func(file string) (*Contract, error) {
+	return func(file string, operations []string) (*Contract, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if c, ok := loaded[file]; ok {
+		key := file + " " + strings.Join(operations, " ")
+		if c, ok := loaded[key]; ok {
 			return c, nil
 		}
-		c, err := LoadContract(file)
+		c, err := LoadContract(file, operations)
 		if err == nil {
-			loaded[file] = c
+			loaded[key] = c
 		}
 		return c, err
 	}
