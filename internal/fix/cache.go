@@ -21,7 +21,8 @@ import (
 //   - no mount of the RUN lies at, above or below the target;
 //   - no command of the RUN names the cache or something above it (removing a mounted directory
 //     fails), nor is a script that could;
-//   - nothing was put there before, and nothing later needs what the layer had there.
+//   - nothing was put there before, and nothing later needs what the layer had there, nor the directories
+//     above it that the tool made for it, a home among them.
 func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if e.Tool == "apt" {
 		return s.addIndexMount(e)
@@ -76,7 +77,7 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 			return rules.CacheUsed
 		}
 	}
-	return s.cacheNeeded(e.Step.Stage, e.Target)
+	return s.cacheNeeded(e.Step, e.Target)
 }
 
 // touchesPipSettings says whether a command of the step's stage, or of one that it is FROM, up to the step
@@ -133,7 +134,7 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 			return rules.MountThere
 		}
 	}
-	return s.cacheNeeded(e.Step.Stage, install.CacheDir)
+	return s.cacheNeeded(e.Step, install.CacheDir)
 }
 
 var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
@@ -249,9 +250,20 @@ func namesPath(word, dir string) bool {
 }
 
 // cacheNeeded says whether a later step needs a cache that a layer of the stage no longer has: one
-// that copies or mounts it from the stage, or an install without network.
-func (s scene) cacheNeeded(stage *dockerfile.Stage, dir string) Reason {
-	above := path.Dir(dir)
+// that copies or mounts it from the stage, one that names it or a directory which is there for its sake only,
+// or an install without network. A home that only the tool would make stays its business: whatever runs later
+// may want it.
+func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
+	stage, above := step.Stage, path.Dir(dir)
+	if dir != "" {
+		top := s.madeFor(step, dir)
+		if home := s.states[step].Env["HOME"]; path.IsAbs(home) && shelleffects.Covers(top, path.Clean(home)) {
+			return rules.CacheElsewhere
+		}
+		if s.namedLater(stage, slices.Index(stage.Instructions, step)+1, top, 0) {
+			return rules.CacheUsed
+		}
+	}
 	inCache := func(src string) bool {
 		src = path.Clean("/" + src)
 		return dir != "" && (shelleffects.Covers(dir, src) || shelleffects.Covers(above, src) && above != "/" && above != "/root" ||
@@ -285,6 +297,62 @@ func (s scene) cacheNeeded(stage *dockerfile.Stage, dir string) Reason {
 		}
 	}
 	return ""
+}
+
+// madeFor is the topmost directory that is in the image for a cache only, as far as the file and what every
+// image has tell.
+func (s scene) madeFor(step *dockerfile.Instruction, dir string) string {
+	there := append([]string{"/root", "/tmp", "/var/tmp", "/var/cache"}, commonDirs...)
+	there = append(there, s.madeAbove(step)...)
+	top := dir
+	for d := path.Dir(dir); d != "/" && d != "."; d = path.Dir(d) {
+		if slices.ContainsFunc(there, func(t string) bool { return shelleffects.Covers(d, t) }) {
+			break
+		}
+		top = d
+	}
+	return top
+}
+
+// namedLater says whether a RUN of a stage, from an instruction on, or of a stage on top of it names a
+// directory or something in it, but for removals that do not mind when it is not there.
+func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth int) bool {
+	if depth > maxChildren {
+		return true
+	}
+	for _, i := range stage.Instructions[from:] {
+		run := i.Run()
+		if run == nil {
+			continue
+		}
+		home := s.states[i].Env["HOME"]
+		if home == "" {
+			home = "/root"
+		}
+		within := func(word string) bool {
+			word = strings.Trim(word, `"'`)
+			for _, name := range []string{"${HOME}", "$HOME", "~"} {
+				if rest, ok := strings.CutPrefix(word, name); ok {
+					word = home + rest
+				}
+			}
+			return path.IsAbs(word) && shelleffects.Covers(dir, path.Clean(word))
+		}
+		for _, t := range s.effects(i).Touches {
+			if !removesAnyway(t.Command) && t.Command.Name != "mkdir" && slices.ContainsFunc(t.Paths, within) {
+				return true
+			}
+		}
+		for _, c := range run.Commands {
+			if c.Name == "cd" && len(c.Words) > 1 && within(c.Words[1].Value) ||
+				slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(s.in.File.Stages, func(o *dockerfile.Stage) bool {
+		return o.Parent == stage && s.namedLater(o, 0, dir, depth+1)
+	})
 }
 
 // dockerfileTag is a version of Docker's own frontend.

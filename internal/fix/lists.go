@@ -3,6 +3,7 @@ package fix
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -129,7 +130,9 @@ func (s scene) unreadFrom(stage *dockerfile.Stage, from int, u *unit, depth int)
 		if i.Run() == nil {
 			continue
 		}
-		reads, renews := s.effects(i).ReadsIndex("apt")
+		effects := s.effects(i)
+		reads, renews := effects.ReadsIndex("apt")
+		reads = reads || usesLists(effects)
 		if u != nil && getsUpdate(u, i) {
 			renews, reads = true, false
 		}
@@ -160,6 +163,26 @@ func (s scene) unreadFrom(stage *dockerfile.Stage, from int, u *unit, depth int)
 		}
 	}
 	return ""
+}
+
+// usesLists says whether a command of a RUN names the directory of apt's index or something in it, so that it
+// fails or does something else where the index is gone: one that copies or lists it, and a removal without -f.
+func usesLists(e shelleffects.Effects) bool {
+	return slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
+		return !removesAnyway(t.Command) && slices.ContainsFunc(t.Paths, func(p string) bool {
+			return shelleffects.Covers(shelleffects.AptLists, p) || slices.Contains(takers, t.Command.Name) && p != "/" && shelleffects.Covers(p, shelleffects.AptLists)
+		})
+	})
+}
+
+// takers are commands that take what lies below the directories that they name.
+var takers = []string{"cp", "mv", "tar", "rsync", "zip"}
+
+// removesAnyway says whether a command is a removal that does not mind when there is nothing.
+func removesAnyway(c *dockerfile.Command) bool {
+	return c.Name == "rm" && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool {
+		return w.Value == "--force" || strings.HasPrefix(w.Value, "-") && !strings.HasPrefix(w.Value, "--") && strings.Contains(w.Value, "f")
+	})
 }
 
 // getsUpdate says whether a unit moves an index update into a RUN.

@@ -433,6 +433,9 @@ func (p *prover) check(ctx context.Context, groups []*group) outcome {
 	if reason := c.instructions(); reason != "" {
 		return outcome{reason: reason}
 	}
+	if reason := p.mountsMeetRuns(c); reason != "" {
+		return outcome{reason: reason}
+	}
 	for _, b := range p.builds {
 		plan, err := buildcache.Compile(ctx, buildcache.Inputs{File: after, Target: b.target, Args: b.args, Contexts: b.contexts, AllStages: true})
 		if err != nil {
@@ -443,6 +446,28 @@ func (p *prover) check(ctx context.Context, groups []*group) outcome {
 		}
 	}
 	return p.rulesAgain(after, units)
+}
+
+// mountsMeetRuns refuses a new cache mount on a RUN behind which another suggestion puts commands that touch
+// the cache: removing a mounted directory fails. The checker of the mount has seen its own RUN only.
+func (p *prover) mountsMeetRuns(c *comparison) Reason {
+	for _, list := range c.stages {
+		for _, x := range list {
+			if x.merged == nil {
+				continue
+			}
+			for _, b := range p.builds {
+				s := scene{in: p.in, states: b.states, copies: b.copies}
+				effects := s.effects(x.merged)
+				for _, m := range x.mounts {
+					if effects.Unread || usesCache(effects, x.merged.Run(), m.Tool, m.Target) {
+						return rules.CacheUsed
+					}
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // rulesAgain runs the rules on the edited file: what the units settle has to be gone, nothing new may

@@ -171,7 +171,7 @@ func (s scene) keepsIndex(i *dockerfile.Instruction, tool string, served bool) R
 		}
 	}
 	for _, t := range effects.Touches {
-		if t.Command.Span.Start < end && touchesIndex(t) {
+		if t.Command.Span.Start < end && (touchesIndex(t) || shelleffects.AsksIndex(t.Command)) {
 			return rules.IndexUsed
 		}
 	}

@@ -32,15 +32,15 @@ func (e Effects) ReadsIndex(tool string) (reads, renews bool) {
 		}
 	}
 	for _, t := range e.Touches {
-		if before(t.Command) && asksIndex(t.Command) {
+		if before(t.Command) && AsksIndex(t.Command) {
 			return true, at >= 0
 		}
 	}
 	return false, at >= 0
 }
 
-// asksIndex says whether a command puts out what stands in the index.
-func asksIndex(c *dockerfile.Command) bool {
+// AsksIndex says whether a command puts out what stands in the index.
+func AsksIndex(c *dockerfile.Command) bool {
 	if c.Name == "apt-cache" || c.Name == "apt-file" {
 		return true
 	}
