@@ -188,8 +188,7 @@ func (p *Pass) patternHits(pattern string, named []string) bool {
 		if !anywhere {
 			return file == pattern || strings.HasPrefix(file, pattern+"/")
 		}
-		for part, rest, more := "", file, true; more; {
-			part, rest, more = strings.Cut(rest, "/")
+		for part := range strings.SplitSeq(file, "/") {
 			if literal && part == base {
 				return true
 			}

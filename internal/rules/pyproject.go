@@ -84,7 +84,7 @@ func (p pyproject) installsLocal(install shelleffects.Install) bool {
 	switch install.Tool {
 	case "uv":
 		without := has("--no-install-local") || has("--no-install-workspace") && !localIn(p.Tool.UV.Sources, "path")
-		return p.localSources() && !(without && has("--frozen"))
+		return p.localSources() && (!without || !has("--frozen"))
 	case "poetry":
 		if has("--no-directory") {
 			return false
