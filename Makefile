@@ -34,9 +34,11 @@ screenshot:
 fuzz:
 	FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh
 
-## bench: the benchmarks, ready for benchstat
+## bench: the benchmarks, ready for benchstat, then whole processes beside a peer (from npm) on the Dockerfiles
+## of the work trees below HITRATE_CORPUS, else on those of the test archives
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count=6 ./...
+	./scripts/bench-peers.sh
 
 ## lab: the whole laboratory, against a BuildKit daemon of its own (Linux, root); HITRATE_LAB_REPOS and
 ## HITRATE_LAB_TREES name real repositories and work trees for it, see lab/doc.go

@@ -58,6 +58,7 @@ var layers = map[string]layer{
 	"internal/githubtest":         {may: nil, why: "another GitHub: it must not share the bot's view of it"},
 	"internal/githubtest/octokit": {may: nil, why: "what GitHub publishes about its API, for tests: reading it would cost every command its start"},
 	"internal/generate":           {may: []string{"config", "internal/rules"}, why: "writes the pages, the table and the schema from the rules"},
+	"internal/peers":              {may: nil, why: "measures the program beside others, from outside"},
 	"internal/archtest":           {may: nil, why: "reads the imports of the others"},
 
 	"cmd/bot": {may: []string{"config", "internal/*"}, why: "wires the commands; nothing imports it"},

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
@@ -18,8 +19,8 @@ import (
 )
 
 // policy is what survives of rendered Markdown: what GitHub lets through in a comment, the classes of
-// the red and green lines, and drawings of plain shapes.
-var policy = func() *bluemonday.Policy {
+// the red and green lines, and drawings of plain shapes. Most commands show no page and need none.
+var policy = sync.OnceValue(func() *bluemonday.Policy {
 	p := bluemonday.UGCPolicy()
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(suggestion|added|removed|head)$`)).OnElements("div", "span", "pre")
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(diagram|arrow|cached|maybe|rebuilt)$`)).OnElements("svg", "rect", "path")
@@ -27,7 +28,7 @@ var policy = func() *bluemonday.Policy {
 	p.AllowAttrs("viewBox").Matching(regexp.MustCompile(`^[0-9 ]+$`)).OnElements("svg")
 	p.AllowAttrs("d").Matching(regexp.MustCompile(`^[MCml0-9 -]+$`)).OnElements("path")
 	return p
-}()
+})
 
 // markdown renders GitHub-flavoured Markdown. A suggestion block is shown as the lines of original,
 // red, and its own, green.
@@ -44,7 +45,7 @@ func markdown(text string, original []string) (template.HTML, error) {
 		return "", fmt.Errorf("render Markdown: %w", err)
 	}
 	// #nosec G203 -- this is what bluemonday let through.
-	return template.HTML(policy.SanitizeBytes(out.Bytes())), nil
+	return template.HTML(policy().SanitizeBytes(out.Bytes())), nil
 }
 
 // codeBlocks renders fenced code: suggestions and diffs in colour, diagrams drawn, the rest plain.
