@@ -267,7 +267,7 @@ func changesIn(wasFiles, isFiles *files, a, b *selection) []change {
 		case f == nil:
 			list = append(list, change{is: now[p]})
 		case f.isDir() && now[p].isDir(): // what is in them is listed by itself
-		case f.sum() != now[p].sum():
+		case !f.same(now[p]):
 			list = append(list, change{was: f, is: now[p]})
 		}
 	}

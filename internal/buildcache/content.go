@@ -228,6 +228,13 @@ func (f *file) sum() string {
 	return f.mode + " " + f.content
 }
 
+// same says whether the sums of two are.
+func (f *file) same(o *file) bool {
+	f.digest()
+	o.digest()
+	return f.mode == o.mode && f.content == o.content
+}
+
 // digest computes the content of a directory.
 func (f *file) digest() {
 	if !f.isDir() || f.content != "" {
@@ -537,7 +544,7 @@ func (t *files) taken(s *selection) map[string]*file {
 func changes(was, is *file, list *[]change) {
 	switch {
 	case was == nil && is == nil:
-	case was != nil && is != nil && was.sum() == is.sum():
+	case was != nil && is != nil && was.same(is):
 	case was == nil || is == nil || !was.isDir() || !is.isDir():
 		listAll(was, list, func(f *file) change { return change{was: f} })
 		listAll(is, list, func(f *file) change { return change{is: f} })

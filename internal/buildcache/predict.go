@@ -158,7 +158,13 @@ type predictor struct {
 }
 
 func newPredictor(plan *Plan, seen *Seen) *predictor {
-	return &predictor{seen: seen, outcomes: make([]outcome, len(plan.nodes))}
+	p := &predictor{seen: seen, outcomes: make([]outcome, len(plan.nodes))}
+	var lists slab[*record] // mostly of one record each
+	for i := range p.outcomes {
+		o := &p.outcomes[i]
+		o.same, o.like, o.candidates = lists.some(1)[:0], lists.some(1)[:0], lists.some(1)[:0]
+	}
+	return p
 }
 
 // reset forgets what was said of one build, before the next one of the same plan or after the cache has seen more.
