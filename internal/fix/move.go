@@ -59,7 +59,7 @@ func (s scene) moveStep(u *unit, e rules.MoveStep) Reason {
 	if m.kept, reason = s.kept(u, e.Step); reason != "" {
 		return reason
 	}
-	m.chown = slices.ContainsFunc(e.Step.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "chmod" })
+	m.chown = setsOwner(e.Step)
 	if reason := m.settings(); reason != "" {
 		return reason
 	}
@@ -175,7 +175,7 @@ func (m *move) pass(i *dockerfile.Instruction) Reason {
 		switch {
 		case !ok:
 			return rules.DestinationOpen
-		case !m.there(dir) && (m.chown || !isRoot(state)):
+		case m.makes(dir) && (m.chown || !isRoot(state)):
 			return rules.DirectoryOwner
 		}
 		m.dirs = append(m.dirs, dir)
@@ -208,7 +208,7 @@ func (m *move) crossing(i *dockerfile.Instruction) Reason {
 					return rules.CopiesCross
 				}
 			}
-			if m.sharesDirs(p.dest) {
+			if m.sharesDirs(i, p.dest) {
 				return rules.DirectoryOwner
 			}
 			m.dirs = append(m.dirs, p.dest)
@@ -222,7 +222,7 @@ func (m *move) crossing(i *dockerfile.Instruction) Reason {
 	if shelleffects.Covers(m.source.dest, dest) && m.mayBeIgnored(dest) != "" {
 		return rules.CopiesCross
 	}
-	if m.sharesDirs(dest) {
+	if m.sharesDirs(i, dest) {
 		return rules.DirectoryOwner
 	}
 	if isDir {
@@ -233,11 +233,25 @@ func (m *move) crossing(i *dockerfile.Instruction) Reason {
 
 // sharesDirs says whether the moved COPY and another one with this destination both make a directory
 // that has another owner depending on who makes it.
-func (m *move) sharesDirs(dest string) bool {
-	if !m.chown {
-		return false
+func (m *move) sharesDirs(i *dockerfile.Instruction, dest string) bool {
+	return (m.chown || setsOwner(i)) && m.makes(dest)
+}
+
+// setsOwner says whether a COPY or ADD names an owner or mode, which the directories on the way to its
+// destination get too.
+func setsOwner(i *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(i.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "chmod" })
+}
+
+// makes says whether what makes a directory, and those above it, while the COPY has not run, may make one
+// that the COPY made before the edit.
+func (m *move) makes(dir string) bool {
+	for d := m.source.dest; d != "/"; d = path.Dir(d) {
+		if shelleffects.Covers(d, dir) && !slices.Contains(commonDirs, d) && !slices.Contains([]string{"/usr", "/root", "/tmp", "/etc"}, d) && !m.there(d) {
+			return true
+		}
 	}
-	return shelleffects.Overlaps(m.source.dest, dest) && !m.there(m.source.dest)
+	return false
 }
 
 // run judges a RUN.
@@ -404,7 +418,7 @@ func (m *move) touch(c *dockerfile.Command, p string) Reason {
 	case m.source.covers(p):
 		return rules.StepBetween
 	case c.Name == "mkdir":
-		if m.chown && !m.there(path.Dir(p)) {
+		if m.chown && m.makes(p) {
 			return rules.DirectoryOwner
 		}
 		m.dirs = append(m.dirs, p)
@@ -458,6 +472,9 @@ func (m *move) install(i shelleffects.Install) Reason {
 		}
 		if m.source.covers(w) || m.source.dest == w {
 			return rules.Overwrites
+		}
+		if m.chown && m.makes(w) {
+			return rules.DirectoryOwner
 		}
 		if reason := m.mayBeIgnored(w); reason != "" {
 			return reason

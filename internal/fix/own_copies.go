@@ -62,13 +62,15 @@ func (s scene) ownCopies(e rules.OwnCopies) Reason {
 	return ""
 }
 
-// commonDirs are directories that the known base images have, owned by root.
+// commonDirs are directories that the known base images have, owned by root; Alpine and busybox have no
+// /usr/src.
 var commonDirs = []string{"/", "/opt", "/srv", "/usr/src", "/usr/local", "/var", "/home", "/usr/share", "/var/lib", "/usr/local/lib"}
 
 // parentThere says whether the folder above the directory is there before the first COPY.
 func (s scene) parentThere(e rules.OwnCopies) bool {
 	parent := path.Dir(e.Dir)
-	if slices.Contains(commonDirs, parent) {
+	image := e.Step.Stage.Image
+	if slices.Contains(commonDirs, parent) && (parent != "/usr/src" || !strings.Contains(image, "alpine") && !strings.Contains(image, "busybox") && !strings.Contains(image, "$")) {
 		return true
 	}
 	for _, i := range e.Step.Stage.Instructions {
