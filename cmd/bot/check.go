@@ -13,7 +13,7 @@ import (
 )
 
 type checkCommand struct {
-	Paths  []string `arg:"" optional:"" help:"Dockerfiles, requirements files or directories; by default this directory."`
+	Paths  []string `arg:"" optional:"" help:"Dockerfiles, requirements files or directories, also of several repositories; by default this directory."`
 	Fix    bool     `help:"Write the suggested edits and files, and report what is left." xor:"edit"`
 	Diff   bool     `help:"Print the suggested edits as a diff that git apply takes, and nothing else." xor:"edit"`
 	Format string   `help:"text, json, sarif or github (workflow commands)." enum:"text,json,sarif,github" default:"text"`

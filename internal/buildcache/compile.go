@@ -58,7 +58,7 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 		return nil, err
 	}
 	state := target.State
-	if in.AllStages && len(in.File.Stages) > 1 {
+	if in.AllStages && !c.targetHasAll() {
 		all, err := c.convert(ctx, c.withAllStages(), "", c.argsOfTarget(), false, nil)
 		if err != nil {
 			return nil, c.explain(err)
@@ -109,6 +109,13 @@ func (c *compiler) convert(ctx context.Context, text []byte, target string, args
 		opt.TargetPlatforms, opt.BuildPlatforms = nil, nil // as without a client
 	}
 	return dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
+}
+
+// targetHasAll says whether the target's definition holds every stage: whatever uses a stage uses it whole.
+// A named context may stand in a stage's place.
+func (c *compiler) targetHasAll() bool {
+	return len(c.in.File.Stages) == 1 ||
+		len(c.in.Contexts) == 0 && len(c.in.File.Needed(c.in.Target, c.in.Args)) == len(c.in.File.Stages)
 }
 
 // withAllStages is the Dockerfile with one more stage that copies from every other, so that one

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -296,5 +298,44 @@ func BenchmarkCompile20(b *testing.B) {
 		if _, err := Compile(b.Context(), Inputs{File: file, AllStages: true}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTargetHasAll holds the target's definition, where it is taken for that of every stage, against the one
+// with a stage that copies from every other.
+func TestTargetHasAll(t *testing.T) {
+	for name, text := range map[string]string{
+		"from, copy and mount": "FROM alpine AS base\nRUN a\nFROM base AS build\nCOPY . /src\nRUN make\nFROM alpine AS tools\nRUN b\n" +
+			"FROM base\nCOPY --from=build /out /out\nRUN --mount=from=tools,target=/tools /tools/run\n",
+		"by number":     "FROM alpine\nRUN a\nFROM alpine\nCOPY --from=0 /a /a\n",
+		"onbuild":       "FROM alpine AS base\nONBUILD RUN a\nONBUILD COPY . /b\nFROM base\nRUN c\n",
+		"name in steps": "FROM alpine AS base\nRUN a\nFROM base AS last\nARG TARGETSTAGE\nRUN echo $TARGETSTAGE\n",
+		"equal steps":   "FROM alpine AS a\nRUN same\nFROM alpine AS b\nRUN same\nFROM scratch\nCOPY --from=a / /a/\nCOPY --from=b / /b/\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := compiler{in: Inputs{File: parse(t, text), AllStages: true}, text: []byte(text)}
+			if !c.targetHasAll() {
+				t.Fatal("the target does not need every stage")
+			}
+			plan, err := Compile(t.Context(), c.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := c.convert(t.Context(), c.withAllStages(), "", c.argsOfTarget(), false, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			definition, err := all.State.Marshal(t.Context(), llb.Platform(platform), llb.WithCaps(pb.Caps.CapSet(pb.Caps.All())))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want Plan
+			if err := c.steps(&want, definition); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.Steps, plan.Steps); diff != "" {
+				t.Errorf("steps (-of every stage +of the target):\n%s", diff)
+			}
+		})
 	}
 }
