@@ -70,7 +70,7 @@ func (p *Pass) installGroups(lane []step) []*installGroup {
 			continue
 		}
 		c, at, part := p.standsInFront(lane, *s)
-		if c == nil || p.installedAbove(lane, at, part) {
+		if c == nil || p.installedAbove(lane, at, part) || p.setsRight(lane, at, part) {
 			continue
 		}
 		n := slices.IndexFunc(groups, func(g *installGroup) bool { return g.copy == c })
@@ -429,6 +429,9 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 		at = s.i
 	}
 	before := p.installsAbove(lane, at)
+	for _, st := range lane[min(at+1, s.i):s.i] {
+		before = append(before, p.installsCopied(st.in)...) // the source is not in their key
+	}
 	for n, install := range s.installs {
 		if len(install.Manifests) == 0 {
 			continue
@@ -438,6 +441,25 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 		}
 	}
 	return s.reading
+}
+
+// setsRight says whether all that a RUN installs is to replace what an install of the source between the
+// copy and the RUN has brought. Above that one it would be replaced itself.
+// Source: https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-force-reinstall
+func (p *Pass) setsRight(lane []step, at int, s served) bool {
+	for _, install := range s.installs {
+		if len(install.Manifests) > 0 || !slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool {
+			return slices.Contains([]string{"--force-reinstall", "--ignore-installed", "-I", "--no-deps", "--upgrade", "-U", "--reinstall"}, w.Value)
+		}) {
+			return false
+		}
+	}
+	for _, st := range lane[min(at+1, s.i):s.i] {
+		if slices.ContainsFunc(p.effectsOf(st.in).Installs, func(i shelleffects.Install) bool { return i.NeedsSource != "" }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Pass) sameInstall(a shelleffects.Install, reads readsOf, b placed) bool {
