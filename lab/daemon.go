@@ -150,6 +150,16 @@ func (d *Daemon) Empty(ctx context.Context) error {
 	return nil
 }
 
+// EmptyMounts forgets what is in cache mounts, and nothing else.
+func (d *Daemon) EmptyMounts(ctx context.Context) error {
+	return d.Client.Prune(ctx, nil, client.PruneAll, cacheMounts{})
+}
+
+// cacheMounts narrows what is pruned.
+type cacheMounts struct{}
+
+func (cacheMounts) SetPruneOption(i *client.PruneInfo) { i.Filter = []string{"type==exec.cachemount"} }
+
 // Stop ends the daemon and removes its root.
 func (d *Daemon) Stop() error {
 	if d.Client != nil {

@@ -7,8 +7,8 @@
 // afterwards, and base images come from a directory.
 //
 // go test ./... in this directory runs a part that takes minutes; HITRATE_LAB=all runs everything.
-// HITRATE_LAB_SEED repeats a random run, HITRATE_LAB_STEPS sets its length, and HITRATE_LAB_DEBUG
-// prints each of its builds. HITRATE_LAB_REPOS names a directory of real repositories whose commits
-// are replayed, HITRATE_LAB_TREES one of work trees whose Dockerfiles are built with and without what
-// hitrate suggests.
+// HITRATE_LAB_SEED repeats a random run, HITRATE_LAB_STEPS sets the length of the one of changes, in steps,
+// HITRATE_LAB_REPAIRS that of the one of suggestions, in repaired Dockerfiles, and HITRATE_LAB_DEBUG prints each
+// of their builds. HITRATE_LAB_REPOS names a directory of real repositories whose commits are replayed,
+// HITRATE_LAB_TREES one of work trees whose Dockerfiles are built with and without what hitrate suggests.
 package lab

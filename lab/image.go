@@ -106,26 +106,29 @@ func (i *Images) Layer(files []LayerFile) (ocispecs.Descriptor, error) {
 }
 
 // Add makes an image; two with one label are the same. The layers are always equal.
-func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(i.layer, label) }
+func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(label, i.layer) }
 
 // named makes an image of a layer for each name.
 func (i *Images) named(layer ocispecs.Descriptor, names []string) (map[string]digest.Digest, error) {
 	out := map[string]digest.Digest{}
 	for _, name := range names {
 		var err error
-		if out[name], err = i.AddOn(layer, name); err != nil {
+		if out[name], err = i.AddOn(name, layer); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// AddOn makes an image of a layer.
-func (i *Images) AddOn(layer ocispecs.Descriptor, label string) (digest.Digest, error) {
+// AddOn makes an image of layers, the lowest first.
+func (i *Images) AddOn(label string, layers ...ocispecs.Descriptor) (digest.Digest, error) {
 	config := ocispecs.Image{
 		Platform: ocispecs.Platform{OS: "linux", Architecture: "amd64"},
 		Config:   ocispecs.ImageConfig{Env: []string{path}, Labels: map[string]string{"lab": label}},
-		RootFS:   ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}, // not compressed
+		RootFS:   ocispecs.RootFS{Type: "layers"},
+	}
+	for _, l := range layers {
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.Digest) // not compressed
 	}
 	text, err := json.Marshal(config)
 	if err != nil {
@@ -139,7 +142,7 @@ func (i *Images) AddOn(layer ocispecs.Descriptor, label string) (digest.Digest, 
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispecs.MediaTypeImageManifest,
 		Config:    configured,
-		Layers:    []ocispecs.Descriptor{layer},
+		Layers:    layers,
 	})
 	if err != nil {
 		return "", err

@@ -2,10 +2,12 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	gopath "path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -38,13 +41,8 @@ func Repairs(ctx context.Context, tree Tree, settings config.Repository) ([]Repa
 	}
 	var repairs []Repair
 	for _, d := range report.Dockerfiles {
-		var own []analysis.Suggestion
-		for _, s := range report.Suggestions {
-			if s.Path == d.Path {
-				own = append(own, s)
-			}
-		}
-		sets := [][]analysis.Suggestion{}
+		own := proposed(report, d)
+		sets := [][]proposal{}
 		for i := range own {
 			sets = append(sets, own[i:i+1])
 		}
@@ -53,18 +51,65 @@ func Repairs(ctx context.Context, tree Tree, settings config.Repository) ([]Repa
 		}
 		for _, set := range sets {
 			r := Repair{Before: Side{Tree: tree, Build: d.Builds[0]}, Manifests: d.Manifests}
-			for _, s := range set {
-				for _, f := range s.Findings {
-					r.Rules = append(r.Rules, report.Findings[f].Rule)
+			r.After = r.Before
+			for _, p := range slices.Backward(set) {
+				r.Rules = append(r.Rules, p.rules...)
+				if p.file != nil {
+					r.After = r.After.with(p.file.Path, p.file.Text)
+				} else {
+					r.After = r.After.with(p.Path, replaceLines(r.After.Tree[p.Path].Data, p.Suggestion))
 				}
 			}
 			slices.Sort(r.Rules)
 			r.Rules = slices.Compact(r.Rules)
-			r.After = r.Before.with(d.Path, replaceLines(tree[d.Path].Data, set))
 			repairs = append(repairs, r)
 		}
 	}
 	return repairs, nil
+}
+
+// proposal is a suggestion, or a new file.
+type proposal struct {
+	analysis.Suggestion
+	file  *rules.NewFile
+	rules []string
+}
+
+// proposed are the suggestions for a Dockerfile and its ignore file, those for one file by line, and the ignore
+// file that it lacks.
+func proposed(report analysis.Report, d analysis.Dockerfile) []proposal {
+	var own []proposal
+	for _, s := range report.Suggestions {
+		if s.Path != d.Path && (s.Path != d.IgnoreFile || d.IgnoreFile == "") {
+			continue
+		}
+		p := proposal{Suggestion: s}
+		for _, f := range s.Findings {
+			p.rules = append(p.rules, report.Findings[f].Rule)
+		}
+		own = append(own, p)
+	}
+	for _, f := range report.Findings {
+		if f.NewFile != nil && f.Dockerfile == d.Path {
+			return append(own, proposal{file: f.NewFile, rules: []string{f.Rule}})
+		}
+	}
+	return own
+}
+
+func (r Repair) String() string {
+	return fmt.Sprintf("%s with %s", r.Before.Build.Dockerfile, strings.Join(r.Rules, " and "))
+}
+
+// texts are the Dockerfile before, and each file after that is not the same, for people.
+func (r Repair) texts() string {
+	text := r.Before.Tree[r.Before.Build.Dockerfile].Data
+	for _, p := range sortedKeys(r.After.Tree) {
+		if f := r.After.Tree[p]; f != r.Before.Tree[p] {
+			text += "\n--- " + p + " with the suggestion ---\n" + f.Data
+		}
+	}
+	return text
 }
 
 // with is the side with another text of a file.
@@ -76,20 +121,17 @@ func (s Side) with(p, text string) Side {
 	return s
 }
 
-// replaceLines makes suggestions, which are in the order of their lines.
-func replaceLines(text string, suggestions []analysis.Suggestion) string {
+// replaceLines makes a suggestion.
+func replaceLines(text string, s analysis.Suggestion) string {
 	lines := strings.SplitAfter(text, "\n")
-	for _, s := range slices.Backward(suggestions) {
-		var with []string
-		if s.Replacement != "" {
-			with = []string{s.Replacement}
-			if strings.HasSuffix(lines[s.Lines.Last-1], "\n") {
-				with[0] += "\n"
-			}
+	var with []string
+	if s.Replacement != "" {
+		with = []string{s.Replacement}
+		if strings.HasSuffix(lines[s.Lines.Last-1], "\n") {
+			with[0] += "\n"
 		}
-		lines = slices.Replace(lines, s.Lines.First-1, s.Lines.Last, with...)
 	}
-	return strings.Join(lines, "")
+	return strings.Join(slices.Replace(lines, s.Lines.First-1, s.Lines.Last, with...), "")
 }
 
 // dress gives both sides base images with a real shell and package managers that leave what real ones
@@ -181,7 +223,8 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 		there[strings.TrimSuffix(f.Name, "/")] = true
 	}
 	for _, d := range []string{
-		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "var", "var/log",
+		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/local/lib", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "usr/src",
+		"var", "var/cache", "var/lib", "var/log", "var/tmp",
 		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d",
 	} {
 		if !there[d] {
@@ -212,13 +255,28 @@ func readProgram(name string) ([]byte, error) {
 	return os.ReadFile(at)
 }
 
+// ofCache is what a mount on the cache of pip, uv or poetry leaves out of the image: the cache, and the
+// directories that only it needs; also where a variable of the random Dockerfiles puts it.
+var ofCache = regexp.MustCompile(`(^|/)\.cache(/(pip|uv|pypoetry)(/.*)?)?$|^/var/(pip|uv)-cache(/.*)?$`)
+
+// leftOut is what a new ignore file keeps out of the build context.
+var leftOut = regexp.MustCompile(`(^|/)(\.git|\.venv|venv|node_modules|__pycache__|Dockerfile|HEAD|[^/]*\.dockerignore)(/|$)`)
+
 // mayDiffer says which paths the effect of some rules' suggestions may leave another way.
-func mayDiffer(rules []string) func(string) bool {
+func mayDiffer(settled []string) func(string) bool {
 	return func(p string) bool {
-		for _, r := range rules {
+		for _, r := range settled {
 			switch r {
 			case "pip-cache-kept":
-				if slices.Contains(strings.Split(p, "/"), ".cache") {
+				if ofCache.MatchString(p) {
+					return true
+				}
+			case "dockerignore-misses-git":
+				if slices.Contains(strings.Split(p, "/"), ".git") || gopath.Base(p) == "HEAD" { // of "COPY *"
+					return true
+				}
+			case "missing-dockerignore":
+				if leftOut.MatchString(p) {
 					return true
 				}
 			case "apt-lists-kept":

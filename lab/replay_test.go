@@ -212,11 +212,11 @@ func baseImages(t *testing.T, need *needs, random bool) map[string]digest.Digest
 				label, pinned[tag] = tag, true
 			}
 		}
-		if names[name], err = images.AddOn(layer, label); err != nil {
+		if names[name], err = images.AddOn(label, layer); err != nil {
 			t.Fatal(err)
 		}
 	}
-	names[""], err = images.AddOn(layer, "")
+	names[""], err = images.AddOn("", layer)
 	if err != nil {
 		t.Fatal(err)
 	}

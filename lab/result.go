@@ -22,6 +22,7 @@ import (
 type Result struct {
 	Files  map[string]string // type, mode, owner and contents of each path, as text
 	Config map[string]any    // without history, creation time and layers; Env as a map
+	texts  map[string]string // what stands in small files, to show it
 }
 
 // Result builds the side and exports it.
@@ -39,33 +40,44 @@ func (s Side) Result(ctx context.Context, d *Daemon, images *Images) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{}
-	if r.Files, err = readFiles(at); err != nil {
+	r := &Result{Files: map[string]string{}, texts: map[string]string{}}
+	if err := r.read(at); err != nil {
 		return nil, err
 	}
+	// The Dockerfile and the ignore file, where the image holds them, have another text: that is what was suggested.
+	r.forget(b.File)
+	r.forget(".dockerignore")
+	r.forget(b.File + ".dockerignore")
 	return r, r.configure(config)
 }
 
-func readFiles(at string) (map[string]string, error) {
+// read takes the files of an exported image.
+func (r *Result) read(at string) error {
 	f, err := os.Open(at)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	files := map[string]string{}
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
+	const small = 500 // bytes
+	for files := tar.NewReader(f); ; {
+		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return files, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read an image: %w", err)
+			return fmt.Errorf("read an image: %w", err)
 		}
-		sum := sha256.New()
-		if _, err := io.Copy(sum, r); err != nil {
-			return nil, fmt.Errorf("read an image: %w", err)
+		sum, text := sha256.New(), &strings.Builder{}
+		var into io.Writer = sum
+		if h.Size <= small {
+			into = io.MultiWriter(sum, text)
 		}
-		files["/"+strings.Trim(h.Name, "/")] = fmt.Sprintf("%c %#o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sum.Sum(nil)[:8])
+		if _, err := io.Copy(into, files); err != nil {
+			return fmt.Errorf("read an image: %w", err)
+		}
+		p := "/" + strings.Trim(h.Name, "/")
+		r.Files[p] = fmt.Sprintf("%c %#o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sum.Sum(nil)[:8])
+		r.texts[p] = text.String()
 	}
 }
 
@@ -108,6 +120,9 @@ func (r *Result) Differences(other *Result, may func(path string) bool) []string
 			out = append(out, "gone: "+p)
 		case is != r.Files[p]:
 			out = append(out, fmt.Sprintf("%s: %s, was %s", p, is, r.Files[p]))
+			if is, was := other.texts[p], r.texts[p]; is != was {
+				out = append(out, fmt.Sprintf("%s: %q, was %q", p, is, was))
+			}
 		}
 	}
 	for _, p := range sortedKeys(other.Files) {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -37,6 +38,12 @@ func run(name string, args []string) error {
 	switch {
 	case name == "apt-get" || name == "apt":
 		return apt(words)
+	case name == "apt-cache":
+		return index(aptIndex, "debian")
+	case name == "add-apt-repository":
+		return repository(words)
+	case name == "dpkg":
+		return list("/usr/share/doc")
 	case name == "apk":
 		return apk(words, flags)
 	case versioned.MatchString(name):
@@ -45,16 +52,20 @@ func run(name string, args []string) error {
 		return pip(words[1:], args)
 	case name == "sudo":
 		return sudo(args)
+	case name == "git" && len(words) > 0 && (words[0] == "rev-parse" || words[0] == "describe" || words[0] == "log"):
+		return commit()
 	case name == "git" && len(words) > 1 && words[0] == "clone":
 		return clone(words[1:])
 	case name == "useradd" || name == "adduser":
-		return user(words, args)
+		return user(name, args)
 	case name == "groupadd" || name == "addgroup":
-		return group(words, args)
+		return group(args)
 	case name == "curl" || name == "wget":
 		return download(name, args)
 	case name == "venv" || name == "virtualenv":
 		return environment(words)
+	case reads(name, words):
+		return program(name, args)
 	}
 	if name == "npm" && (slices.Contains(flags, "-g") || slices.Contains(flags, "--global")) {
 		for _, p := range words[min(1, len(words)):] {
@@ -100,17 +111,29 @@ func apt(words []string) error {
 	}
 	switch words[0] {
 	case "update":
-		return write(aptIndex, "index")
+		text, err := contents("/etc/apt/sources.list.d")
+		if err != nil {
+			return err
+		}
+		return write(aptIndex, text)
+	case "upgrade", "dist-upgrade":
+		text, err := os.ReadFile(aptIndex)
+		if err != nil {
+			return err
+		}
+		return write("/usr/share/doc/upgraded", string(text))
 	case "install":
 		for _, p := range words[1:] {
-			if _, err := os.Stat(aptIndex); err != nil {
+			// What is installed is what the index had, and the index hangs on the sources.
+			text, err := os.ReadFile(aptIndex)
+			if err != nil {
 				return fmt.Errorf("unable to locate package %s", p)
 			}
 			name, _, _ := strings.Cut(p, "=")
 			if strings.ContainsAny(name, "/?(") { // a pattern, or a file
 				name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:12]
 			}
-			if err := write("/usr/share/doc/"+name+"/copyright", name); err != nil {
+			if err := write("/usr/share/doc/"+name+"/copyright", name+" "+string(text)); err != nil {
 				return err
 			}
 			if _, err := os.Stat("/etc/apt/apt.conf.d/docker-clean"); err != nil {
@@ -119,8 +142,87 @@ func apt(words []string) error {
 				}
 			}
 		}
+	case "remove", "purge":
+		for _, p := range words[1:] {
+			if err := os.RemoveAll("/usr/share/doc/" + p); err != nil {
+				return err
+			}
+		}
 	case "clean":
 		return os.RemoveAll(aptArchive)
+	case "distclean":
+		return errors.Join(os.RemoveAll(aptArchive), os.RemoveAll(filepath.Dir(aptIndex)), os.MkdirAll(filepath.Dir(aptIndex), 0o755))
+	}
+	return nil
+}
+
+// index puts out a package index and fails where there is none.
+func index(at, name string) error {
+	text, err := os.ReadFile(at)
+	if err != nil {
+		return fmt.Errorf("no packages of %s found", name)
+	}
+	fmt.Println(string(text))
+	return nil
+}
+
+// repository adds a source of packages and fetches the index, as add-apt-repository does.
+func repository(words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("%x", sha256.Sum256([]byte(words[len(words)-1])))[:8]
+	if err := write("/etc/apt/sources.list.d/"+name+".list", words[len(words)-1]); err != nil {
+		return err
+	}
+	return apt([]string{"update"})
+}
+
+// list puts out the names in a directory.
+func list(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		fmt.Println(e.Name())
+	}
+	return err
+}
+
+// reads says whether a program is one of the project's own: a build, a script, a test run.
+func reads(name string, words []string) bool {
+	switch {
+	case name == "make":
+		return true
+	case strings.HasPrefix(name, "python") || name == "node":
+		return len(words) > 0 && (strings.HasSuffix(words[0], ".py") || strings.HasSuffix(words[0], ".js"))
+	case slices.Contains([]string{"npm", "yarn", "pnpm"}, name):
+		return len(words) > 0 && (words[0] == "run" || words[0] == "build" || words[0] == "test")
+	}
+	return false
+}
+
+// program reads all that lies in its directory and what was installed, and leaves there what it makes of that,
+// where its user may write.
+func program(name string, args []string) error {
+	dirs := []string{"/usr/local/lib/python3/site-packages", "/usr/local/lib/node_modules"}
+	if at, err := os.Getwd(); err == nil && at != "/" {
+		dirs = append(dirs, ".")
+	} else {
+		dirs = append(dirs, "/app", "/home", "/opt", "/srv", "/usr/src") // no caches, no indexes
+	}
+	sum := ""
+	for _, dir := range dirs {
+		text, err := contents(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		sum += text
+	}
+	at := fmt.Sprintf("built-%s-%x", name, sha256.Sum256([]byte(strings.Join(args, " "))))
+	if err := write(at[:20], sum); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
 	}
 	return nil
 }
@@ -153,13 +255,44 @@ func apk(words, flags []string) error {
 
 // pip installs into site-packages; what it reads is part of what it makes.
 func pip(words, args []string) error {
-	if len(words) == 0 || words[0] != "install" && words[0] != "wheel" && words[0] != "download" && words[0] != "sync" {
+	into, cached, cacheDir := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == "", cache("PIP_CACHE_DIR", "pip")
+	for _, at := range []string{"/etc/pip.conf", filepath.Join(home(), ".config/pip/pip.conf"), filepath.Join(home(), ".pip/pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
+		text, err := os.ReadFile(at)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			switch name, value, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(line), " ", ""), "="); name {
+			case "no-cache-dir":
+				cached = false
+			case "cache-dir":
+				if os.Getenv("PIP_CACHE_DIR") == "" {
+					cacheDir = value
+				}
+			}
+		}
+	}
+	if dir := os.Getenv("PIP_TARGET"); dir != "" {
+		into = dir
+	}
+	switch {
+	case len(words) == 0:
+		return nil
+	case words[0] == "freeze" || words[0] == "list":
+		return list(into)
+	case words[0] == "cache" && len(words) > 1 && words[1] == "dir":
+		fmt.Println(cacheDir)
+		return nil
+	case words[0] == "cache" && len(words) > 1 && words[1] == "purge":
+		return os.RemoveAll(cacheDir)
+	case words[0] == "config" && len(words) > 3:
+		return write(filepath.Join(home(), ".config/pip/pip.conf"), strings.TrimPrefix(words[2], "global.")+" = "+words[3]+"\n")
+	case words[0] != "install" && words[0] != "wheel" && words[0] != "download" && words[0] != "sync":
 		return nil
 	}
-	into, cached := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == ""
 	if dir := activated(); dir != "" {
 		into = filepath.Join(dir, "lib/python3/site-packages")
-	} else if os.Getuid() != 0 || slices.Contains(args, "--user") {
+	} else if os.Getenv("PIP_TARGET") == "" && (os.Getuid() != 0 || slices.Contains(args, "--user")) {
 		into = filepath.Join(home(), ".local/lib/python3/site-packages")
 	}
 	var what []string
@@ -187,11 +320,15 @@ func pip(words, args []string) error {
 				return err
 			}
 			what = append(what, lines...)
+		case name == "--cache-dir":
+			cacheDir = next()
+		case name == "-f" || name == "--find-links":
+			what = append(what, "--find-links "+next())
 		case name == "-t" || name == "--target" || name == "--prefix" || name == "-w" || name == "--wheel-dir":
 			into = next()
 		case name == "-e" || name == "--editable":
 			what = append(what, next())
-		case slices.Contains([]string{"-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--timeout", "--retries", "--default-timeout", "--root-user-action"}, name):
+		case slices.Contains([]string{"-i", "--index-url", "--extra-index-url", "--trusted-host", "--timeout", "--retries", "--default-timeout", "--root-user-action"}, name):
 			next()
 		case !strings.HasPrefix(name, "-"):
 			what = append(what, args[i])
@@ -199,6 +336,15 @@ func pip(words, args []string) error {
 	}
 	for _, w := range what {
 		text := w
+		for _, option := range []string{"-e ", "--editable ", "--find-links ", "file:"} {
+			rest, found := strings.CutPrefix(w, option)
+			if _, err := os.Stat(rest); option == "--find-links " && err != nil {
+				continue // pip warns
+			}
+			if found && !strings.Contains(rest, ":") && !filepath.IsAbs(rest) {
+				w = "./" + rest
+			}
+		}
 		if path, _, _ := strings.Cut(w, "["); strings.HasPrefix(w, ".") || strings.HasPrefix(w, "/") {
 			sum, err := contents(path)
 			if err != nil {
@@ -214,7 +360,8 @@ func pip(words, args []string) error {
 			return err
 		}
 		if cached {
-			if err := write(filepath.Join(cache("PIP_CACHE_DIR", "pip"), name), text); err != nil {
+			// pip warns where it may not write there, and goes on.
+			if err := write(filepath.Join(cacheDir, name), text); err != nil && !errors.Is(err, fs.ErrPermission) {
 				return err
 			}
 		}
@@ -256,7 +403,13 @@ func requirements(path string, depth int) ([]string, error) {
 func contents(path string) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil // another user's
+		}
+		if err == nil && d.IsDir() && (d.Name() == ".git" || slices.Contains([]string{"/proc", "/sys", "/dev", "/.lab"}, "/"+strings.TrimPrefix(p, "/"))) {
+			return fs.SkipDir
+		}
+		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") {
 			return err
 		}
 		data, err := os.ReadFile(p)
@@ -274,20 +427,24 @@ type manager struct {
 	makes    string   // relative to the working directory, unless absolute
 	variable string   // that names the cache
 	cache    string   // below the user's cache directory
+	locks    bool     // writes the first of reads where it is not there
 	project  []string // flags without which the project itself is read too, where it has such flags
 }
 
 var managers = map[string]manager{
-	"npm":      {commands: []string{"ci", "install", "i"}, needs: []string{"package.json"}, reads: []string{"package-lock.json", ".npmrc"}, makes: "node_modules", variable: "npm_config_cache", cache: "../.npm"},
-	"yarn":     {commands: []string{"install", ""}, needs: []string{"package.json"}, reads: []string{"yarn.lock", ".yarnrc.yml"}, makes: "node_modules", variable: "YARN_CACHE_FOLDER", cache: "yarn"},
-	"pnpm":     {commands: []string{"install", "i"}, needs: []string{"package.json"}, reads: []string{"pnpm-lock.yaml"}, makes: "node_modules", variable: "PNPM_HOME", cache: "pnpm"},
-	"poetry":   {commands: []string{"install"}, needs: []string{"pyproject.toml"}, reads: []string{"poetry.lock"}, makes: "/usr/local/lib/python3/site-packages/poetry", variable: "POETRY_CACHE_DIR", cache: "pypoetry", project: []string{"--no-root"}},
-	"uv":       {commands: []string{"sync"}, needs: []string{"pyproject.toml"}, reads: []string{"uv.lock"}, makes: ".venv/lib", variable: "UV_CACHE_DIR", cache: "uv", project: []string{"--no-install-project"}},
-	"pipenv":   {commands: []string{"install", "sync"}, needs: []string{"Pipfile", "Pipfile.lock"}, reads: []string{"Pipfile", "Pipfile.lock"}, makes: "/usr/local/lib/python3/site-packages/pipenv", variable: "PIPENV_CACHE_DIR", cache: "pipenv"},
+	"npm":      {locks: true, commands: []string{"ci", "install", "i"}, needs: []string{"package.json"}, reads: []string{"package-lock.json", ".npmrc"}, makes: "node_modules", variable: "npm_config_cache", cache: "../.npm"},
+	"yarn":     {locks: true, commands: []string{"install", ""}, needs: []string{"package.json"}, reads: []string{"yarn.lock", ".yarnrc.yml", ".yarnrc"}, makes: "node_modules", variable: "YARN_CACHE_FOLDER", cache: "yarn"},
+	"pnpm":     {locks: true, commands: []string{"install", "i"}, needs: []string{"package.json"}, reads: []string{"pnpm-lock.yaml", ".npmrc"}, makes: "node_modules", variable: "PNPM_HOME", cache: "pnpm"},
+	"poetry":   {locks: true, commands: []string{"install"}, needs: []string{"pyproject.toml"}, reads: []string{"poetry.lock", "poetry.toml"}, makes: "/usr/local/lib/python3/site-packages/poetry", variable: "POETRY_CACHE_DIR", cache: "pypoetry", project: []string{"--no-root"}},
+	"uv":       {locks: true, commands: []string{"sync"}, needs: []string{"pyproject.toml"}, reads: []string{"uv.lock", "uv.toml", ".python-version"}, makes: ".venv/lib", variable: "UV_CACHE_DIR", cache: "uv", project: []string{"--no-install-project"}},
+	"pipenv":   {locks: true, commands: []string{"install", "sync"}, needs: []string{"Pipfile", "Pipfile.lock"}, reads: []string{"Pipfile.lock", "Pipfile"}, makes: "/usr/local/lib/python3/site-packages/pipenv", variable: "PIPENV_CACHE_DIR", cache: "pipenv"},
 	"go":       {commands: []string{"mod"}, needs: []string{"go.mod"}, reads: []string{"go.sum"}, makes: "/go/pkg/mod/cache", variable: "GOCACHE", cache: "go-build"},
 	"bundle":   {commands: []string{"install"}, needs: []string{"Gemfile"}, reads: []string{"Gemfile.lock"}, makes: "/usr/local/bundle/gems", variable: "BUNDLE_CACHE", cache: "bundle"},
 	"composer": {commands: []string{"install"}, needs: []string{"composer.json"}, reads: []string{"composer.lock"}, makes: "vendor", variable: "COMPOSER_CACHE_DIR", cache: "composer"},
 }
+
+// wholeProject is what makes an install of a manifest read more than manifests: hooks, folders.
+var wholeProject = regexp.MustCompile(`"(pre|post)?install"|"prepare"|"workspaces"|"file:|path = `)
 
 func (m manager) install(flags []string) error {
 	h, found := sha256.New(), false
@@ -301,6 +458,14 @@ func (m manager) install(flags []string) error {
 	if !found {
 		return fmt.Errorf("no %s here", strings.Join(m.needs, " or "))
 	}
+	manifest, err := os.ReadFile(m.needs[0])
+	if err == nil && wholeProject.Match(manifest) {
+		sum, err := contents(".")
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprint(h, sum)
+	}
 	if m.project != nil && !slices.ContainsFunc(m.project, func(f string) bool { return slices.Contains(flags, f) }) {
 		sum, err := contents(".")
 		if err != nil {
@@ -311,6 +476,11 @@ func (m manager) install(flags []string) error {
 	text := fmt.Sprintf("%x", h.Sum(nil))
 	if err := write(filepath.Join(m.makes, "installed"), text); err != nil {
 		return err
+	}
+	if _, err := os.Stat(m.reads[0]); err != nil && m.locks && !slices.ContainsFunc(flags, func(f string) bool { return strings.HasPrefix(f, "--frozen") || f == "--no-lockfile" }) {
+		if err := write(m.reads[0], text); err != nil {
+			return err
+		}
 	}
 	if slices.Contains(flags, "--no-cache") {
 		return nil
@@ -353,13 +523,30 @@ func sudo(args []string) error {
 	return syscall.Exec(program, args, os.Environ())
 }
 
+// commit puts out what the repository around the working directory stands at.
+func commit() error {
+	dir, err := os.Getwd()
+	for err == nil {
+		text, err := os.ReadFile(filepath.Join(dir, ".git/HEAD"))
+		if err == nil {
+			fmt.Println(string(text))
+			return nil
+		}
+		if dir == "/" {
+			return errors.New("not a git repository")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return err
+}
+
 // clone makes a repository with nothing to speak of in it.
 func clone(words []string) error {
 	into := words[len(words)-1]
 	if strings.Contains(into, ":") {
 		into = strings.TrimSuffix(filepath.Base(into), ".git")
 	}
-	for _, f := range []string{"README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"} {
+	for _, f := range []string{".git/HEAD", "README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"} {
 		if err := write(filepath.Join(into, f), ""); err != nil {
 			return err
 		}
@@ -410,7 +597,11 @@ func environment(words []string) error {
 		return nil
 	}
 	bin := filepath.Join(words[len(words)-1], "bin")
-	if err := write(filepath.Join(bin, "activate"), ""); err != nil {
+	dir, err := filepath.Abs(filepath.Dir(bin))
+	if err != nil {
+		return err
+	}
+	if err := write(filepath.Join(bin, "activate"), fmt.Sprintf("VIRTUAL_ENV=%s\nexport VIRTUAL_ENV\nPATH=$VIRTUAL_ENV/bin:$PATH\nexport PATH\n", dir)); err != nil {
 		return err
 	}
 	for _, name := range []string{"python", "python3", "pip", "pip3"} {
@@ -437,46 +628,106 @@ func activated() string {
 	return filepath.Dir(dir)
 }
 
-// user adds an account where there is none of the name.
-func user(words, args []string) error {
-	if len(words) == 0 {
-		return nil
+// accountValues are options of useradd, adduser, groupadd and addgroup that take a value in a word of its own.
+var accountValues = []string{"-u", "--uid", "-g", "--gid", "-d", "--home-dir", "--home", "-h", "-s", "--shell", "-G", "--groups", "-c", "--comment", "--gecos", "--ingroup", "-K", "-k"}
+
+// account is the name that a command adds, and the values of its options.
+func account(args []string) (name string, values map[string]string) {
+	values = map[string]string{}
+	for i := 0; i < len(args); i++ {
+		option, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case !strings.HasPrefix(option, "-"):
+			if name == "" {
+				name = args[i]
+			}
+		case joined:
+			values[option] = value
+		case slices.Contains(accountValues, option) && i+1 < len(args):
+			i++
+			values[option] = args[i]
+		default:
+			values[option] = ""
+		}
 	}
-	name := words[len(words)-1]
+	return name, values
+}
+
+func first(values map[string]string, names ...string) (string, bool) {
+	for _, name := range names {
+		if v, there := values[name]; there {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// user adds an account where there is none of the name: with a home of its own where the options say so, or
+// the program makes one by itself.
+func user(program string, args []string) error {
+	name, values := account(args)
 	passwd, err := os.ReadFile("/etc/passwd")
-	if err != nil || strings.Contains("\n"+string(passwd), "\n"+name+":") {
+	if err != nil || name == "" || strings.Contains("\n"+string(passwd), "\n"+name+":") {
 		return err
 	}
-	id := fmt.Sprint(1000 + strings.Count(string(passwd), "\n"))
-	if i := slices.Index(args, "-u"); i >= 0 && i+1 < len(args) {
-		id = args[i+1]
+	id, ok := first(values, "-u", "--uid")
+	if !ok {
+		id = fmt.Sprint(1000 + strings.Count(string(passwd), "\n"))
 	}
-	for _, at := range []string{"-d", "--home-dir", "--home"} {
-		if i := slices.Index(args, at); i >= 0 && i+1 < len(args) && slices.ContainsFunc(args, func(a string) bool { return a == "-m" || a == "--create-home" }) {
-			if err := os.MkdirAll(args[i+1], 0o755); err != nil {
+	own := id
+	groupName, hasGroup := first(values, "-g", "--gid", "--ingroup", "-G")
+	if program == "adduser" && !hasGroup || program == "useradd" && !hasGroup {
+		if err := group([]string{"-g", id, name}); err != nil {
+			return err
+		}
+	} else if own, err = groupID(groupName); err != nil {
+		return err
+	}
+	dir, ok := first(values, "-d", "--home-dir", "--home")
+	if !ok || dir == "" {
+		dir = "/home/" + name
+	}
+	_, made := first(values, "-m", "--create-home")
+	_, not := first(values, "-M", "--no-create-home", "-H")
+	if made || program == "adduser" && !not {
+		number, errs := strconv.Atoi(id)
+		groupNumber, err := strconv.Atoi(own)
+		if _, there := os.Stat(dir); there != nil {
+			if err := errors.Join(errs, err, os.MkdirAll(dir, 0o755), os.Chown(dir, number, groupNumber)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::/home/%s:/bin/sh\n", name, id, id, name)...), 0o644); err != nil {
-		return err
+	return os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n", name, id, own, dir)...), 0o644)
+}
+
+// groupID is the number of a group by its name or number.
+func groupID(name string) (string, error) {
+	if strings.Trim(name, "0123456789") == "" {
+		return name, nil
 	}
-	return group([]string{name}, []string{"-g", id})
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(groups)) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); f[0] == name {
+			return f[2], nil
+		}
+	}
+	return "", fmt.Errorf("group %q does not exist", name)
 }
 
 // group adds a group where there is none of the name.
-func group(words, args []string) error {
-	if len(words) == 0 {
-		return nil
-	}
-	name := words[len(words)-1]
+func group(args []string) error {
+	name, values := account(args)
 	groups, err := os.ReadFile("/etc/group")
-	if err != nil || strings.Contains("\n"+string(groups), "\n"+name+":") {
+	if err != nil || name == "" || strings.Contains("\n"+string(groups), "\n"+name+":") {
 		return err
 	}
-	id := fmt.Sprint(1000 + strings.Count(string(groups), "\n"))
-	if i := slices.Index(args, "-g"); i >= 0 && i+1 < len(args) {
-		id = args[i+1]
+	id, ok := first(values, "-g", "--gid")
+	if !ok {
+		id = fmt.Sprint(1000 + strings.Count(string(groups), "\n"))
 	}
 	return os.WriteFile("/etc/group", append(groups, fmt.Sprintf("%s:x:%s:\n", name, id)...), 0o644)
 }
