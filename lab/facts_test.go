@@ -402,6 +402,8 @@ func contentCases() []testCase {
 		{name: "contents: a linked copy beside", before: "FROM base AS a\nRUN echo 1 > /out\nCOPY --link src /w\nFROM base\nCOPY --from=a /out /out\n", tree: tree, edit: Tree{"src/c": text("x")}, want: "c r c"},
 		{name: "contents: a command after the copy", before: "FROM base AS a\nCOPY src /src\nRUN true\nFROM base\nCOPY --from=a /src/c /c\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "r r mc"},
 		{name: "contents: a WORKDIR more", before: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /w\nFROM base\nCOPY --from=a /out /out\n", after: "FROM base AS a\nRUN echo 1 > /out\nWORKDIR /v\nFROM base\nCOPY --from=a /out /out\n", want: "c r c"},
+		{name: "contents: two linked copies of it, other contents", before: "FROM base\nRUN true\n", after: "FROM base AS a\nRUN mkdir /o && echo 1 > /o/f\nFROM base AS b\nRUN mkdir /o && echo 2 > /o/f\nFROM base\nCOPY --link --from=a /o /o\nCOPY --link --from=b /o /o\n", want: "r r mr mr"},
+		{name: "contents: two linked copies of it to two places", before: "FROM base\nRUN true\n", after: "FROM base AS a\nRUN mkdir /o && echo 1 > /o/f\nFROM base AS b\nRUN mkdir /o && echo 1 > /o/f && true\nFROM base\nCOPY --link --from=a /o /o\nCOPY --link --from=b /o /p\n", want: "r r r r"},
 		{name: "contents: a wildcard of a stage", before: "FROM base AS a\nRUN mkdir /o && echo 1 > /o/x.whl\nCOPY src /src\nFROM base\nCOPY --from=a /o/*.whl /w/\n", tree: tree, edit: Tree{"src/b": text("x")}, want: "c r c"},
 	}
 }

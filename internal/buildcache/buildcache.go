@@ -31,6 +31,7 @@ type Plan struct {
 	path      string     // of the Dockerfile
 	nodes     []*keyNode // every operation, inputs before those that use them
 	stepNodes []*keyNode // of each step
+	twins     []twins
 }
 
 // Step is one executed instruction. Its Op does not hold its parents.

@@ -77,7 +77,7 @@ func (p *predictor) sameOrigin(a, b origin) State {
 	case a.base == nil && b.base == nil:
 		below = Cached
 	case a.base == nil || b.base == nil || a.path != b.path:
-	case contains(p.outcome(a.base).same, b.base):
+	case p.is(a.base, b.base):
 		below = Cached
 	}
 	if below != Cached || len(a.layers) != len(b.layers) {

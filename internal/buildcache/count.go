@@ -192,4 +192,9 @@ func (c *counting) predict() {
 			c.Maybe[i]++
 		}
 	}
+	record := func(step int) *record { return c.keying.nodes[c.Plan.stepNodes[step].index].record }
+	c.predictor.doubted(c.Plan, record, func(step, _ int) {
+		c.Rerun[step]--
+		c.Maybe[step]++
+	})
 }

@@ -90,6 +90,7 @@ func (c *compiler) steps(plan *Plan, definition *llb.Definition) error {
 	for _, w := range all {
 		plan.stepNodes = append(plan.stepNodes, byVertex[w.vertex])
 	}
+	plan.twins = twinsOf(plan.stepNodes)
 	return nil
 }
 

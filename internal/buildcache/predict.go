@@ -129,6 +129,9 @@ func Predict(keys []Key, seen *Seen) []Prediction {
 		out[i].State = p.outcome(k.record).state()
 	}
 	p.explain(keys, out)
+	p.doubted(keys[0].record.plan, func(step int) *record { return keys[step].record }, func(step, twin int) {
+		out[step] = Prediction{Maybe, keys[twin].record.origin() + " does the same, and what both take may be equal"}
+	})
 	return out
 }
 
@@ -155,6 +158,7 @@ type predictor struct {
 	seen     *Seen
 	outcomes []outcome // of the nodes of the build's plan
 	traces   int
+	within   bool // operations of this build are compared with each other, not with the cache
 }
 
 func newPredictor(plan *Plan, seen *Seen) *predictor {
@@ -287,6 +291,14 @@ func (p *predictor) match(r, old *record) State {
 // of a cache mount.
 func (r *record) made() bool {
 	return r.node.kind == nodeWork && len(r.node.deps) == 0
+}
+
+// is says whether an operation is one of the cache.
+func (p *predictor) is(r, old *record) bool {
+	if p.within {
+		return r.id == old.id
+	}
+	return contains(p.outcome(r).same, old)
 }
 
 // contains compares by what the records are: each tree has records of its own.
