@@ -16,6 +16,13 @@ var platformArgs = map[string]string{
 	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64", "TARGETVARIANT": "",
 }
 
+// IsPlatformArgument says whether BuildKit gives a build argument its value by itself, from the platforms that
+// it builds on and for.
+func IsPlatformArgument(name string) bool {
+	_, ok := platformArgs[name]
+	return ok
+}
+
 // globals are the arguments that FROM can use: BuildKit's own, and the ARGs before the first FROM.
 func (f *File) globals(e *expander, args map[string]string) (variables, error) {
 	env := variables{}

@@ -23,18 +23,29 @@ type readCopy struct {
 }
 
 // checkUnit asks the checker of each of the unit's effects, under every build, whether the edit keeps
-// what the comparison of steps cannot see: files, owners, caches. An effect without a checker is
-// never offered.
+// what the comparison of steps cannot see: files, owners, caches; and whether it still does where the
+// file's ARGs have other values, which anybody may give them. An effect without a checker is never offered.
 func (p *prover) checkUnit(u *unit) Reason {
 	if len(u.effects) == 0 {
 		return rules.NotProven
 	}
-	for _, b := range p.builds {
+	for n := range p.builds {
+		b := &p.builds[n]
 		s := scene{in: p.in, states: b.states, copies: b.copies}
-		for _, e := range u.effects {
-			if reason := s.check(u, e); reason != "" {
-				return reason
-			}
+		if reason := s.checkAll(u); reason != "" {
+			return reason
+		}
+		if other, ok := b.otherwise(p); ok && other.checkAll(u) != "" {
+			return rules.OtherArguments
+		}
+	}
+	return ""
+}
+
+func (s scene) checkAll(u *unit) Reason {
+	for _, e := range u.effects {
+		if reason := s.check(u, e); reason != "" {
+			return reason
 		}
 	}
 	return ""

@@ -63,6 +63,8 @@ type build struct {
 	plan     *buildcache.Plan
 	states   map[*dockerfile.Instruction]dockerfile.State
 	copies   map[*dockerfile.Instruction]readCopy
+	others   *scene // under other values of the build arguments; worked out once varied is true
+	varied   bool
 }
 
 // identity is what makes two findings the same one, wherever they stand.

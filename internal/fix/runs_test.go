@@ -14,13 +14,14 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/rules"
 )
 
-// TestRuns reads testdata/runs.txtar and testdata/moves.txtar: CASE/Dockerfile in a small repository, and CASE/want: the rules
+// TestRuns reads testdata/runs.txtar, testdata/moves.txtar and testdata/preconditions.txtar: CASE/Dockerfile in a small repository, and CASE/want: the rules
 // that each suggestion settles, why others have none, and the file with all suggestions made. Several
 // findings of one RUN become one coherent RUN. The cases called mount-… prefer a cache mount for apt's
 // index. UPDATE=1 writes the want sections again.
 func TestRuns(t *testing.T) {
 	testRuns(t, "testdata/runs.txtar")
 	testRuns(t, "testdata/moves.txtar")
+	testRuns(t, "testdata/preconditions.txtar")
 }
 
 func testRuns(t *testing.T, name string) {

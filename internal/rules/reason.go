@@ -48,6 +48,7 @@ const (
 	CleanupDoesMore  Reason = "the step does more than clean up"
 	InOnBuild        Reason = "it runs in other builds, by ONBUILD"
 	Unconfigured     Reason = "the build's files or arguments are not known"
+	OtherArguments   Reason = "it would not hold for other values of a build argument"
 	SharedWithOthers Reason = "the edit holds for one of several builds only"
 )
 

@@ -1,0 +1,67 @@
+package fix
+
+import (
+	"strconv"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+)
+
+// otherArguments are build arguments under which each ARG of a file has another value than under the given
+// ones: its own with a number behind it, another number for each, so that two that are equal today are so no
+// longer. An edit that a checker finds right under both does not rest on the value that an ARG happens to
+// have: anybody may build with another (docker build --build-arg). Those that BuildKit sets by itself for the
+// platform are left out. The result is nil for a file without an ARG.
+func otherArguments(f *dockerfile.File, args map[string]string, states map[*dockerfile.Instruction]dockerfile.State) map[string]string {
+	var out map[string]string
+	declared := func(i *dockerfile.Instruction) {
+		cmd, ok := i.Command.(*instructions.ArgCommand)
+		if !ok {
+			return
+		}
+		for _, a := range cmd.Args {
+			if _, seen := out[a.Key]; seen || dockerfile.IsPlatformArgument(a.Key) {
+				continue
+			}
+			value, given := args[a.Key]
+			if !given && a.Value != nil {
+				value, _ = f.Expand(*a.Value, states[i])
+			}
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[a.Key] = value + strconv.Itoa(len(out)+1)
+		}
+	}
+	for _, i := range f.MetaArgs {
+		declared(i)
+	}
+	for _, stage := range f.Stages {
+		for _, i := range stage.Instructions {
+			declared(i)
+		}
+	}
+	return out
+}
+
+// otherwise is the scene under other values of the build arguments; ok is false where there are none.
+func (b *build) otherwise(p *prover) (s scene, ok bool) {
+	if !b.varied {
+		b.varied = true
+		if args := otherArguments(p.in.File, b.args, b.states); args != nil {
+			for name, value := range b.args {
+				if _, declared := args[name]; !declared {
+					args[name] = value
+				}
+			}
+			if states, err := p.in.File.States(args); err == nil {
+				b.others = &scene{in: p.in, states: states, copies: map[*dockerfile.Instruction]readCopy{}}
+			}
+		}
+	}
+	if b.others == nil {
+		return scene{}, false
+	}
+	return *b.others, true
+}
