@@ -1,7 +1,9 @@
 package fix
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -10,7 +12,7 @@ import (
 
 // otherArguments are build arguments under which each ARG of a file has another value than under the given
 // ones: its own with a number behind it, another number for each, so that two that are equal today are so no
-// longer. An edit that a checker finds right under both does not rest on the value that an ARG happens to
+// longer; where a base image's name begins with it, one about which nothing is known. An edit that a checker finds right under both does not rest on the value that an ARG happens to
 // have: anybody may build with another (docker build --build-arg). Those that BuildKit sets by itself for the
 // platform are left out. The result is nil for a file without an ARG.
 func otherArguments(f *dockerfile.File, args map[string]string, states map[*dockerfile.Instruction]dockerfile.State) map[string]string {
@@ -32,6 +34,9 @@ func otherArguments(f *dockerfile.File, args map[string]string, states map[*dock
 				out = map[string]string{}
 			}
 			out[a.Key] = value + strconv.Itoa(len(out)+1)
+			if slices.ContainsFunc(f.Stages, func(s *dockerfile.Stage) bool { return beginsWith(s.Image, a.Key) }) {
+				out[a.Key] = "other-" + out[a.Key]
+			}
 		}
 	}
 	for _, i := range f.MetaArgs {
@@ -43,6 +48,17 @@ func otherArguments(f *dockerfile.File, args map[string]string, states map[*dock
 		}
 	}
 	return out
+}
+
+// beginsWith says whether a text begins with the value of a variable.
+func beginsWith(text, name string) bool {
+	rest, ok := strings.CutPrefix(text, "$"+name)
+	if !ok {
+		if rest, ok = strings.CutPrefix(text, "${"+name); !ok {
+			return false
+		}
+	}
+	return rest == "" || rest[0] != '_' && (rest[0]|0x20 < 'a' || rest[0]|0x20 > 'z') && (rest[0] < '0' || rest[0] > '9')
 }
 
 // otherwise is the scene under other values of the build arguments; ok is false where there are none.
