@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -15,6 +16,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
@@ -65,7 +67,7 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 		}
 		state = all.State
 	}
-	definition, err := state.Marshal(ctx, llb.Platform(platform), llb.WithCaps(pb.Caps.CapSet(pb.Caps.All())))
+	definition, err := state.Marshal(ctx, llb.Platform(platform), llb.WithCaps(capabilities()))
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -74,6 +76,9 @@ func Compile(ctx context.Context, in Inputs) (plan *Plan, err error) {
 	}
 	return plan, nil
 }
+
+// capabilities are all that this BuildKit has. They are only read.
+var capabilities = sync.OnceValue(func() apicaps.CapSet { return pb.Caps.CapSet(pb.Caps.All()) })
 
 // targetStage is the argument that tells a step which target is built.
 // Source: https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
@@ -85,7 +90,7 @@ type compiler struct {
 }
 
 func (c *compiler) convert(ctx context.Context, text []byte, target string, args map[string]string, allStages bool, warn linter.LintWarnFunc) (*dockerfile2llb.Result, error) {
-	caps := pb.Caps.CapSet(pb.Caps.All())
+	caps := capabilities()
 	local, to := llb.Local(contextName), platform
 	opt := dockerfile2llb.ConvertOpt{
 		Config: dockerui.Config{
