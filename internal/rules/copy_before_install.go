@@ -25,7 +25,7 @@ var _ = register(&Rule{
 		"Nothing is offered where the install or a step between needs the source (also by an install hook of `package.json`, a workspace, a dependency in a folder), where a file that it reads is not in the build context, " +
 		"and where the moved `COPY` would write over what the install made: `node_modules` and `.venv` belong into the ignore file, and `npm install` writes the lock file where `npm ci` does not. " +
 		"For bundler, composer and cargo there are words only: a Gemfile is a program, composer's autoloader and cargo's manifest need the source.",
-	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests, or by a pattern with a stray file among them, and a mount of a few files; `COPY --from=`, " +
+	Not: "`pip install .` and other installs for which no list of dependencies can be copied first; a `COPY` of nothing but manifests, or by a pattern with a stray file among them, and a mount of a few files; an install that replaces, by `--force-reinstall` or under a condition, what an install of the source has brought; `COPY --from=`, " +
 		"which is keyed by what it copies. Where LABEL, EXPOSE and CMD stand does not matter: they are no steps.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -444,11 +444,12 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 }
 
 // setsRight says whether all that a RUN installs is to replace what an install of the source between the
-// copy and the RUN has brought. Above that one it would be replaced itself.
+// copy and the RUN has brought: by an option, or under a condition. Above that one it would be replaced
+// itself.
 // Source: https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-force-reinstall
 func (p *Pass) setsRight(lane []step, at int, s served) bool {
 	for _, install := range s.installs {
-		if len(install.Manifests) > 0 || !slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool {
+		if len(install.Manifests) > 0 || install.Command.Always && !slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool {
 			return slices.Contains([]string{"--force-reinstall", "--ignore-installed", "-I", "--no-deps", "--upgrade", "-U", "--reinstall"}, w.Value)
 		}) {
 			return false
