@@ -243,6 +243,30 @@ func setsOwner(i *dockerfile.Instruction) bool {
 	return slices.ContainsFunc(i.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "chmod" })
 }
 
+// makesHome says whether a command that makes or changes users may make a home where the COPY made a
+// directory before the edit: below /home, or where an option says. A home that is there it leaves alone.
+func (m *move) makesHome(c *dockerfile.Command) bool {
+	if shelleffects.Overlaps("/home", m.source.dest) && !m.there(m.source.dest) {
+		return true
+	}
+	for i, w := range c.Words {
+		option, dir, joined := strings.Cut(w.Value, "=")
+		if !joined {
+			dir = w.Value
+			if i > 0 {
+				option = c.Words[i-1].Value
+			}
+		}
+		switch {
+		case path.IsAbs(dir) && m.makes(path.Clean(dir)):
+			return true
+		case !w.Literal && slices.Contains([]string{"-d", "-h", "--home", "--home-dir"}, option) && !m.there(m.source.dest):
+			return true
+		}
+	}
+	return false
+}
+
 // makes says whether what makes a directory, and those above it, while the COPY has not run, may make one
 // that the COPY made before the edit.
 func (m *move) makes(dir string) bool {
@@ -277,6 +301,9 @@ func (m *move) run(i *dockerfile.Instruction) Reason {
 		if reason := m.command(c, state); reason != "" {
 			return reason
 		}
+		if shelleffects.Accounts(c) && m.makesHome(c) {
+			return rules.DirectoryOwner
+		}
 	}
 	for _, t := range effects.Touches {
 		for _, p := range t.Paths {
@@ -310,7 +337,7 @@ func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
 		}
 	}
 	known := c.DirKnown && (state.WorkdirKnown || path.IsAbs(c.Dir))
-	if c.Name == "cd" && len(c.Words) == 2 {
+	if (c.Name == "cd" || c.Name == "pushd") && len(c.Words) == 2 {
 		// It stands where it comes from; where it leads is what the next command shows, or nothing.
 		to := c.Words[1]
 		switch {

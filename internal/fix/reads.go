@@ -243,8 +243,11 @@ func (m *move) isPackage(i shelleffects.Install) bool {
 	return project["build-system"] != nil
 }
 
+// repeaters are commands that say which names a wildcard matches.
+var repeaters = []string{"echo", "printf", "set", "export", "declare"}
+
 // silentReads says whether a script reads files in ways that are not in its list of commands: the
-// wildcards of a loop, $(<file), tests of files in [[ ]], the redirections of loops and groups.
+// wildcards of a loop or of echo, $(<file), tests of files in [[ ]], the redirections of loops and groups.
 func silentReads(run *dockerfile.Run) bool {
 	if run.Exec != nil {
 		return false
@@ -256,6 +259,10 @@ func silentReads(run *dockerfile.Run) bool {
 	found := false
 	syntax.Walk(file, func(n syntax.Node) bool {
 		switch n := n.(type) {
+		case *syntax.CallExpr:
+			if len(n.Args) > 0 && slices.Contains(repeaters, n.Args[0].Lit()) {
+				found = found || slices.ContainsFunc(n.Args[1:], hasGlob)
+			}
 		case *syntax.WordIter:
 			for _, w := range n.Items {
 				found = found || hasGlob(w)

@@ -83,6 +83,11 @@ func (c *call) harmless() kind {
 			words = append(words, o.value)
 		}
 	}
+	if len(words) == 0 && (c.name == "ls" || c.name == "du" || strings.HasSuffix(c.name, "grep") && p.has("r", "R", "recursive")) {
+		if here, ok := c.abs("."); ok {
+			k.paths = append(k.paths, here)
+		}
+	}
 	if inDirectory[c.name] && !p.has("C", "directory", "d") {
 		words = append(words, arg{text: ".", known: true})
 	}
