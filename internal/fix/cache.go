@@ -21,8 +21,12 @@ import (
 //   - no mount of the RUN lies at, above or below the target;
 //   - no command of the RUN names the cache or something above it (removing a mounted directory
 //     fails), nor is a script that could;
-//   - nothing was put there before, and nothing later needs what the layer had there, nor the directories
-//     above it that the tool made for it, a home among them.
+//   - no instruction above, of the stage or of one that it is FROM, names anything in it but to make or
+//     remove it, and no COPY brings anything there: the RUN would not see it under the mount;
+//   - nothing that the RUN installs goes there, be it by an option or by a variable of the environment: the
+//     image would be without it;
+//   - nothing later needs what the layer had there, nor the directories above it that the tool made for it, a
+//     home among them.
 func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if e.Tool == "apt" {
 		return s.addIndexMount(e)
@@ -62,22 +66,105 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if usesCache(effects, run, e.Tool, e.Target) {
 		return rules.CacheUsed
 	}
-	for _, i := range e.Step.Stage.Instructions {
-		if i == e.Step {
-			break
-		}
-		if i.Keyword != "COPY" && i.Keyword != "ADD" {
-			continue
-		}
-		// What is copied into the cache would be hidden by the mount.
-		if dest, _, ok := s.dest(i); ok && shelleffects.Covers(e.Target, dest) {
-			return rules.CacheUsed
-		}
-		if p, reason := s.placeCopy(i); reason == "" && p.covers(e.Target) {
-			return rules.CacheUsed
-		}
+	if s.filledAbove(e.Step, e.Target) || installsInto(effects, state, e.Target) {
+		return rules.CacheUsed
 	}
 	return s.cacheNeeded(e.Step, e.Target)
+}
+
+// harmlessWithin are commands that put nothing into a directory which they name.
+var harmlessWithin = []string{"mkdir", "rm", "rmdir", "cd", "ls", "test", "[", "[[", "stat", "df", "chmod", "chown"}
+
+// filledAbove says whether an instruction above a step, of its stage or of one that it is FROM, may put
+// something into a directory, as far as it names the directory or what lies in it. What installs keep there
+// as their cache is no loss.
+func (s scene) filledAbove(step *dockerfile.Instruction, dir string) bool {
+	for stage := step.Stage; stage != nil; stage = stage.Parent {
+		for _, i := range stage.Instructions {
+			if i == step {
+				break
+			}
+			if i.Keyword == "COPY" || i.Keyword == "ADD" {
+				if dest, _, ok := s.dest(i); ok && shelleffects.Covers(dir, dest) {
+					return true
+				}
+				if p, reason := s.placeCopy(i); reason == "" && p.covers(dir) {
+					return true
+				}
+			}
+			if i.Run() != nil && s.fills(i, dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fills says whether a RUN names what lies in a directory other than to make, change or remove it.
+func (s scene) fills(i *dockerfile.Instruction, dir string) bool {
+	within := func(word string) bool {
+		word = strings.TrimRight(atHome(word, s.states[i]), "*/")
+		return path.IsAbs(word) && shelleffects.Covers(dir, path.Clean(word))
+	}
+	effects := s.effects(i)
+	for _, t := range effects.Touches {
+		writes := len(t.Command.Redirects) > 0 || !slices.Contains(harmlessWithin, t.Command.Name)
+		if writes && slices.ContainsFunc(t.Paths, within) {
+			return true
+		}
+	}
+	for _, install := range effects.Installs {
+		if slices.ContainsFunc(install.Writes, within) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(i.Run().Commands, func(c *dockerfile.Command) bool {
+		return slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) ||
+			slices.Contains(effects.Unknown, c) && slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return within(w.Value) })
+	})
+}
+
+// cacheVariables say where a cache lies.
+var cacheVariables = []string{"PIP_CACHE_DIR", "UV_CACHE_DIR", "POETRY_CACHE_DIR", "XDG_CACHE_HOME"}
+
+// installsInto says whether an install of a RUN may put what it installs into a directory: an option, an
+// operand or a variable names it or what lies in it, or names what is not known.
+func installsInto(e shelleffects.Effects, state dockerfile.State, dir string) bool {
+	within := func(value string) bool {
+		return slices.ContainsFunc(strings.Split(value, ":"), func(p string) bool {
+			p = atHome(p, state)
+			return path.IsAbs(p) && shelleffects.Covers(dir, path.Clean(p))
+		})
+	}
+	matters := func(name string) bool {
+		return shelleffects.ReadsVariable(name) && !slices.Contains(cacheVariables, name)
+	}
+	for name, value := range state.Env {
+		if matters(name) && within(value) {
+			return true
+		}
+	}
+	for _, install := range e.Installs {
+		if slices.ContainsFunc(install.Writes, func(w string) bool { return within(w) || strings.Contains(w, "$") }) {
+			return true
+		}
+		for _, a := range install.Command.Assigns {
+			if matters(a.Name) && within(a.Value) {
+				return true
+			}
+		}
+		for _, w := range install.Command.Words {
+			_, value, option := strings.Cut(w.Value, "=")
+			if !option {
+				value = w.Value
+			}
+			// The directory itself is what --cache-dir names.
+			if within(value) && path.Clean(atHome(value, state)) != dir {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // touchesPipSettings says whether a command of the step's stage, or of one that it is FROM, up to the step
@@ -236,6 +323,21 @@ func usesCache(e shelleffects.Effects, run *dockerfile.Run, tool, dir string) bo
 	return false
 }
 
+// atHome is a word without quotes and with root's home, or the one that is set, where it begins with that.
+func atHome(word string, state dockerfile.State) string {
+	home := state.Env["HOME"]
+	if home == "" {
+		home = "/root"
+	}
+	word = strings.Trim(word, `"'`)
+	for _, name := range []string{"${HOME}", "$HOME", "~"} {
+		if rest, ok := strings.CutPrefix(word, name); ok {
+			word = home + rest
+		}
+	}
+	return word
+}
+
 // namesPath says whether a word, quoted or with the home directory in it, is a path of the cache or
 // one above it.
 func namesPath(word, dir string) bool {
@@ -325,17 +427,8 @@ func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth i
 		if run == nil {
 			continue
 		}
-		home := s.states[i].Env["HOME"]
-		if home == "" {
-			home = "/root"
-		}
 		within := func(word string) bool {
-			word = strings.Trim(word, `"'`)
-			for _, name := range []string{"${HOME}", "$HOME", "~"} {
-				if rest, ok := strings.CutPrefix(word, name); ok {
-					word = home + rest
-				}
-			}
+			word = atHome(word, s.states[i])
 			return path.IsAbs(word) && shelleffects.Covers(dir, path.Clean(word))
 		}
 		for _, t := range s.effects(i).Touches {

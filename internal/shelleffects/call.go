@@ -24,10 +24,12 @@ type call struct {
 	dir      string // the image's directory that it runs in
 	dirKnown bool
 	home     string // of its user; "~" if not known
+	unset    map[string]bool
 }
 
-func newCall(cmd *dockerfile.Command, state dockerfile.State) *call {
-	c := &call{cmd: cmd, state: state, dirKnown: cmd.DirKnown}
+// newCall reads a command before which its script has unset variables.
+func newCall(cmd *dockerfile.Command, state dockerfile.State, unset map[string]bool) *call {
+	c := &call{cmd: cmd, state: state, dirKnown: cmd.DirKnown, unset: unset}
 	c.home = homeOf(c)
 	c.dir = state.Workdir
 	if cmd.Dir != "" {
@@ -59,12 +61,14 @@ func newCall(cmd *dockerfile.Command, state dockerfile.State) *call {
 	return c
 }
 
-// homeOf is the home directory of the user that the command runs as.
+// homeOf is the home directory of the user that the command runs as. Programs differ in what they take for it
+// where HOME is empty, relative or not set.
 func homeOf(c *call) string {
-	if home, ok := c.env("HOME"); ok && path.IsAbs(home) {
+	home, ok := c.env("HOME")
+	switch {
+	case ok && path.IsAbs(home):
 		return path.Clean(home)
-	}
-	if c.cmd.OtherUser || !c.state.UserKnown {
+	case ok || c.assigned("HOME") || c.unset["HOME"] || c.emptied() || c.cmd.OtherUser || !c.state.UserKnown:
 		return "~"
 	}
 	user, _, _ := strings.Cut(c.state.User, ":")
@@ -87,8 +91,21 @@ func (c *call) env(name string) (value string, ok bool) {
 			return v, rest
 		}
 	}
+	if c.unset[name] {
+		return "", false
+	}
 	value, ok = c.state.Env[name]
 	return value, ok
+}
+
+// emptied says whether env takes variables away before it runs the command.
+func (c *call) emptied() bool {
+	for _, w := range c.cmd.Prefix {
+		if text := w.Value; text == "-" || text == "-i" || text == "--ignore-environment" || strings.HasPrefix(text, "-u") || strings.HasPrefix(text, "--unset") {
+			return true
+		}
+	}
+	return false
 }
 
 // expand replaces the variables of a word whose values are known.

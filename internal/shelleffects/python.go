@@ -286,6 +286,11 @@ func (c *call) pip(args []arg) kind {
 		}
 	}
 	targets := p.all("t", "target", "prefix", "root", "src")
+	for _, name := range []string{"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_SRC"} {
+		if value, ok := c.env(name); ok && value != "" {
+			targets = append(targets, arg{text: value, known: true})
+		}
+	}
 	if verb != "install" {
 		targets = append(targets, p.all("d", "dest", "w", "wheel-dir")...)
 		if len(p.all("d", "dest", "w", "wheel-dir")) == 0 {

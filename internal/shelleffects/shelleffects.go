@@ -136,13 +136,21 @@ func Of(run *dockerfile.Run, state dockerfile.State) Effects {
 		e.Unread = true
 		return e
 	}
+	unset := map[string]bool{} // variables of the image that the script takes away
 	for n, cmd := range run.Commands {
 		// A shell whose script was read does what the commands in it do.
 		if shells[cmd.Name] && n+1 < len(run.Commands) && within(run.Commands[n+1], cmd) {
 			e.Touches = append(e.Touches, Touch{Command: cmd})
 			continue
 		}
-		e.add(newCall(cmd, state))
+		e.add(newCall(cmd, state, unset))
+		if cmd.Name == "unset" && len(cmd.Words) > 1 {
+			for _, w := range cmd.Words[1:] {
+				if w.Literal {
+					unset[w.Value] = true
+				}
+			}
+		}
 	}
 	return e
 }
