@@ -93,6 +93,9 @@ func (p *Pass) serve(lane []step, i int) *served {
 	s := &served{i: i, in: lane[i].in, weak: true}
 	needsSource := false
 	for _, install := range e.Installs {
+		if p.fromLines(lane[i].in, install) {
+			install.Manifests = append(slices.Clone(install.Manifests), shelleffects.Manifest{}) // which one is not known
+		}
 		r := p.reads(lane, i, install)
 		switch {
 		case p.hooksNeedSource(r, install):
@@ -105,7 +108,7 @@ func (p *Pass) serve(lane []step, i int) *served {
 			}
 		case install.NeedsSource != "" && p.fromContext(lane, i, install):
 			needsSource = true
-		case install.PackagingOnly, p.optional(install):
+		case install.PackagingOnly, optional(install):
 		default:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
 			if install.NeedsSource == "" {
@@ -124,10 +127,40 @@ func (p *Pass) serve(lane []step, i int) *served {
 	return s
 }
 
-// optional says whether an install brings what a variable names, and only where it names something.
-func (p *Pass) optional(install shelleffects.Install) bool {
+// optional says whether an install brings what a variable names, and only where it names something:
+// "if [ -n "$X" ]; then pip install $X; fi".
+func optional(install shelleffects.Install) bool {
 	return !install.Command.Always && len(install.Packages) > 0 && install.NeedsSource == "" &&
 		!slices.ContainsFunc(install.Packages, func(name string) bool { return !strings.HasPrefix(strings.Trim(name, `"`), "$") })
+}
+
+// linePrinters put out lines of the files that they name.
+var linePrinters = []string{"cat", "grep", "egrep", "sed", "awk", "head", "tail", "sort", "cut"}
+
+// fromLines says whether an install brings what a loop before it reads from the lines of a file: "while read -r p;
+// do pip install "$p"; done < FILE", or "cat FILE | while read p; do …"; not what something else puts out.
+func (p *Pass) fromLines(in *dockerfile.Instruction, install shelleffects.Install) bool {
+	var first, last *dockerfile.Command // of a pipe that is not at its end
+	for _, cmd := range in.Run().Commands {
+		if cmd.Span.Start >= install.Command.Span.Start {
+			return false
+		}
+		piped := last != nil && last.Pipe.Index < last.Pipe.Len-1
+		reads := cmd.Name == "read" && slices.ContainsFunc(install.Packages, func(name string) bool {
+			variable, ok := strings.CutPrefix(strings.Trim(name, `"`), "$")
+			return ok && slices.ContainsFunc(cmd.Words[1:], func(w dockerfile.Word) bool { return w.Value == strings.Trim(variable, "{}") })
+		})
+		switch {
+		case reads && piped:
+			return first != nil && slices.Contains(linePrinters, first.Name) && len(first.Words) > 1
+		case reads:
+			return !strings.Contains(p.textOf(in.Span), "<<")
+		case cmd.Pipe.Len > 0 && cmd.Pipe.Index == 0:
+			first = cmd
+		}
+		last = cmd
+	}
+	return false
 }
 
 // unseen says whether an install reads a manifest that the tree does not show and that a COPY of the
