@@ -3,6 +3,9 @@ package shelleffects
 import (
 	"regexp"
 	"slices"
+	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
 // read are the variables that shells, compilers and package managers look at by themselves. Names are
@@ -28,12 +31,18 @@ func (e Effects) ReadsEnvironment() bool {
 	return slices.ContainsFunc(e.Touches, func(t Touch) bool {
 		switch t.Command.Name {
 		case "export", "set", "declare", "typeset", "readonly", "local":
-			// Alone, or with -p, they list the variables.
-			return len(t.Command.Words) == 1 || len(t.Command.Words) == 2 && t.Command.Words[1].Value == "-p"
+			// Alone, or with options only, they list the variables.
+			if !slices.ContainsFunc(t.Command.Words[1:], func(w dockerfile.Word) bool { return !strings.HasPrefix(w.Value, "-") }) && t.Command.Name != "set" || len(t.Command.Words) == 1 {
+				return true
+			}
 		case "source", ".":
 			return !virtualEnvironment.MatchString(t.Command.Words[len(t.Command.Words)-1].Value)
 		}
-		return false
+		// By another way than the name: /proc/self/environ, awk's ENVIRON, ${!name}, ${!prefix*}.
+		return slices.ContainsFunc(t.Paths, func(p string) bool { return strings.HasPrefix(p, "/proc/") }) ||
+			slices.ContainsFunc(t.Command.Words, func(w dockerfile.Word) bool {
+				return strings.Contains(w.Value, "ENVIRON") || strings.Contains(w.Value, "${!")
+			})
 	})
 }
 
