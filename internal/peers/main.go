@@ -6,18 +6,20 @@
 //
 //	go run ./internal/peers hitrate=PATH [tally=PATH]
 //
-// The files are the Dockerfiles of the work trees below HITRATE_CORPUS, else those of the test archives.
+// The files are the Dockerfiles of the work trees below HITRATE_CORPUS, else those of the analysis's test archives.
 // This program is small on purpose: a process that it starts counts as large as this one is.
 package main
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -53,13 +55,16 @@ type usage struct {
 type file struct{ tree, path string }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(ctx context.Context, args []string) error {
 	var tools []*tool
 	for _, arg := range args {
 		name, path, ok := strings.Cut(arg, "=")
@@ -92,7 +97,7 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("list %s: %w", top, err)
 	}
-	if files, err = eachFile(tools, files); err != nil {
+	if files, err = eachFile(ctx, tools, files); err != nil {
 		return err
 	}
 	fmt.Printf("%d Dockerfiles, %d rounds, %d processors; load average: %s\n\n", len(files), rounds, runtime.NumCPU(), load())
@@ -108,7 +113,7 @@ func run(args []string) error {
 		for i, f := range files {
 			paths[i] = filepath.Join(f.tree, f.path)
 		}
-		u, err := t.look(top, paths)
+		u, err := t.look(ctx, top, paths)
 		if err != nil {
 			_, _ = fmt.Fprintf(out, "%s\tfails: %v\n", t.name, err)
 			continue
@@ -119,7 +124,7 @@ func run(args []string) error {
 }
 
 // eachFile lets every tool look at every file. Files that one of the tools refuses are left out, and named.
-func eachFile(tools []*tool, files []file) ([]file, error) {
+func eachFile(ctx context.Context, tools []*tool, files []file) ([]file, error) {
 	var kept []file
 	left := map[string][]string{}
 	for _, f := range files {
@@ -127,10 +132,13 @@ func eachFile(tools []*tool, files []file) ([]file, error) {
 		refused := ""
 		for range rounds {
 			for i, t := range tools {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
 				if refused != "" {
 					break
 				}
-				u, err := t.look(f.tree, []string{f.path})
+				u, err := t.look(ctx, f.tree, []string{f.path})
 				if err != nil {
 					refused = t.name
 				}
@@ -159,8 +167,8 @@ func eachFile(tools []*tool, files []file) ([]file, error) {
 }
 
 // look runs the tool. An exit code above 1 says that it did not do its work.
-func (t *tool) look(dir string, paths []string) (usage, error) {
-	cmd := exec.Command(t.path, append(slices.Clone(commands[t.name]), paths...)...) // #nosec G204 -- the tools that are measured
+func (t *tool) look(ctx context.Context, dir string, paths []string) (usage, error) {
+	cmd := exec.CommandContext(ctx, t.path, append(slices.Clone(commands[t.name]), paths...)...) // #nosec G204 -- the tools that are measured
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -172,7 +180,7 @@ func (t *tool) look(dir string, paths []string) (usage, error) {
 	}
 	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.peak = int64(r.Maxrss)
+		u.peak = int64(r.Maxrss)      //nolint:unconvert // an int32 on some machines
 		if runtime.GOOS != "darwin" { // where it is bytes
 			u.peak <<= 10
 		}
@@ -216,9 +224,9 @@ func isDockerfile(name string) bool {
 		!strings.HasSuffix(name, ".dockerignore") && !strings.HasSuffix(name, ".j2")
 }
 
-// extract writes the cases of the rules' archives, and the archives of the analysis, each as a work tree.
+// extract writes the archives of the analysis, each as a work tree.
 func extract(dir string) error {
-	archives, err := filepath.Glob("internal/*/testdata/*.txtar")
+	archives, err := filepath.Glob("internal/analysis/testdata/*.txtar")
 	if err != nil {
 		return err
 	}
@@ -227,23 +235,16 @@ func extract(dir string) error {
 		if err != nil {
 			return err
 		}
-		of := strings.TrimSuffix(filepath.Base(name), ".txtar")
+		tree := filepath.Join(dir, strings.TrimSuffix(filepath.Base(name), ".txtar"))
+		if err := os.MkdirAll(filepath.Join(tree, ".github"), 0o700); err != nil { // marks a root
+			return err
+		}
 		for _, f := range archive.Files {
-			// A case of a rule is a folder of its archive, the analysis has one for each archive.
-			tree, path := of, f.Name
-			if strings.HasPrefix(name, "internal/rules/") {
-				var inner string
-				inner, path, _ = strings.Cut(f.Name, "/")
-				tree += "-" + inner
-			}
-			if !filepath.IsLocal(path) {
+			if f.Name == "report" || !filepath.IsLocal(f.Name) {
 				continue
 			}
-			path = filepath.Join(dir, tree, path)
+			path := filepath.Join(tree, f.Name)
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				return err
-			}
-			if err := os.MkdirAll(filepath.Join(dir, tree, ".github"), 0o700); err != nil { // marks a root
 				return err
 			}
 			if err := os.WriteFile(path, f.Data, 0o600); err != nil {
