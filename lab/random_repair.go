@@ -573,7 +573,7 @@ func (s *cook) run(commands ...string) []string {
 	case n == 31:
 		return []string{"RUN " + strings.Join(commands, "; ")}
 	case n == 32:
-		return []string{"RUN " + strings.Join(commands, " && ") + pick(s.Random, " || true", " || exit 1", " || (echo failed && exit 1)", " | tee /tmp/log", " > /tmp/out", " 2>&1", "; true", " && true", " &", " && echo done")}
+		return []string{"RUN " + strings.Join(commands, " && ") + pick(s.Random, " || true", " || exit 1", " || (echo failed && exit 1)", " | tee /tmp/log", " > /tmp/out", " 2>&1", "; true", " && true", " & wait", " && echo done")}
 	case n == 33:
 		around := pick(s.Random, [2]string{"(", ")"}, [2]string{"{ ", "; }"}, [2]string{"( ", " ; )"})
 		return []string{"RUN " + around[0] + strings.Join(commands, " && ") + around[1]}

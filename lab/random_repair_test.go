@@ -53,7 +53,7 @@ func TestRandomRepairs(t *testing.T) {
 		if !tryRandom(t, n, repairs, args, base, &all) {
 			failed++
 		}
-		if cases%20 == 0 {
+		if cases%10 == 0 {
 			t.Logf("so far %d built, %d of them not as they are, %d without a suggestion: %s", cases, failed, silent, all)
 		}
 	}
@@ -62,7 +62,7 @@ func TestRandomRepairs(t *testing.T) {
 
 // rare says whether repairs are of a rule that was tried less often than most, so that all are tried.
 func (t *repairTally) rare(repairs []Repair) bool {
-	const share = 15 // of what was tried, that each rule may have
+	const share = 6 // of what was tried, that each rule may have
 	for _, r := range repairs {
 		for _, rule := range r.Rules {
 			if t.rules[rule] <= 2+t.tried/share {

@@ -335,7 +335,10 @@ func pip(words, args []string) error {
 		}
 	}
 	for _, w := range what {
-		text := w
+		text, links := w, strings.HasPrefix(w, "--find-links ")
+		if _, at, direct := strings.Cut(w, " @ file:"); direct {
+			w = at
+		}
 		for _, option := range []string{"-e ", "--editable ", "--find-links ", "file:"} {
 			rest, found := strings.CutPrefix(w, option)
 			if _, err := os.Stat(rest); option == "--find-links " && err != nil {
@@ -346,6 +349,9 @@ func pip(words, args []string) error {
 			}
 		}
 		if path, _, _ := strings.Cut(w, "["); strings.HasPrefix(w, ".") || strings.HasPrefix(w, "/") {
+			if !links && !isProject(path) {
+				return fmt.Errorf("%s does not appear to be a Python project", path)
+			}
 			sum, err := contents(path)
 			if err != nil {
 				return err
@@ -367,6 +373,15 @@ func pip(words, args []string) error {
 		}
 	}
 	return nil
+}
+
+// isProject says whether a path is a file (an archive, a wheel) or a directory that pip can build.
+func isProject(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || !info.IsDir() || slices.ContainsFunc([]string{"setup.py", "setup.cfg", "pyproject.toml"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(path, name))
+		return err == nil
+	})
 }
 
 // requirements are the lines of a file and of those that it includes.
