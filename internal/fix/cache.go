@@ -372,19 +372,8 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 			dir == "" && strings.Contains(src, ".cache"))
 	}
 	for _, i := range s.in.File.Instructions {
-		if slices.Contains(s.in.File.From(i), stage) {
-			switch cmd := i.Command.(type) {
-			case *instructions.CopyCommand:
-				if slices.ContainsFunc(cmd.SourcePaths, inCache) {
-					return rules.CacheUsed
-				}
-			case *instructions.RunCommand:
-				for _, m := range instructions.GetMounts(cmd) {
-					if inCache(m.Source) {
-						return rules.CacheUsed
-					}
-				}
-			}
+		if slices.ContainsFunc(s.copySources(i, stage), inCache) || s.readsByMount(i, stage, dir) {
+			return rules.CacheUsed
 		}
 		if i.Run() == nil {
 			continue

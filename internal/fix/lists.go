@@ -91,32 +91,132 @@ func (s scene) addIndexMount(e rules.AddCacheMount) Reason {
 func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 	stage := step.Stage
 	for _, i := range s.in.File.Instructions {
-		if !slices.Contains(s.in.File.From(i), stage) {
-			continue
-		}
-		for _, src := range copySources(i) {
+		for _, src := range s.copySources(i, stage) {
 			if src = path.Clean("/" + src); src != "/" && shelleffects.Overlaps(src, shelleffects.AptLists) {
 				return rules.IndexUsed
 			}
+		}
+		if s.readsByMount(i, stage, shelleffects.AptLists) {
+			return rules.IndexUsed
 		}
 	}
 	at := slices.Index(stage.Instructions, step)
 	return s.unreadFrom(stage, at+1, u, 0)
 }
 
-// copySources are what a COPY or the mounts of a RUN take.
-func copySources(i *dockerfile.Instruction) []string {
+// copySources are what a COPY or the mounts of a RUN take from a stage or from one on top of it.
+func (s scene) copySources(i *dockerfile.Instruction, stage *dockerfile.Stage) []string {
 	switch cmd := i.Command.(type) {
 	case *instructions.CopyCommand:
-		return cmd.SourcePaths
+		if slices.ContainsFunc(s.in.File.From(i), func(o *dockerfile.Stage) bool { return onTop(o, stage) }) {
+			return cmd.SourcePaths
+		}
 	case *instructions.RunCommand:
 		var out []string
-		for _, m := range instructions.GetMounts(cmd) {
+		for _, m := range s.mountsFrom(cmd, stage) {
 			out = append(out, m.Source)
 		}
 		return out
 	}
 	return nil
+}
+
+// onTop says whether a stage is another one or is FROM it, at however many removes.
+func onTop(stage, base *dockerfile.Stage) bool {
+	for depth := 0; stage != nil && depth <= maxChildren; depth++ {
+		if stage == base {
+			return true
+		}
+		stage = stage.Parent
+	}
+	return stage != nil
+}
+
+// mountsFrom are the mounts of a RUN that show it a stage, or one on top of it.
+func (s scene) mountsFrom(cmd *instructions.RunCommand, stage *dockerfile.Stage) []*instructions.Mount {
+	return slices.DeleteFunc(slices.Clone(instructions.GetMounts(cmd)), func(m *instructions.Mount) bool {
+		return m.From == "" || !onTop(s.in.File.Stage(m.From), stage)
+	})
+}
+
+// readsByMount says whether a RUN may read a directory of a stage of which it mounts all, or a directory above
+// that one: one of its words is that directory, or a path above or in it, or is not known; or it runs a
+// program that the table does not know and that no word sends elsewhere in the mount.
+func (s scene) readsByMount(i *dockerfile.Instruction, stage *dockerfile.Stage, dir string) bool {
+	cmd, ok := i.Command.(*instructions.RunCommand)
+	if !ok || dir == "" {
+		return false
+	}
+	for _, m := range s.mountsFrom(cmd, stage) {
+		src := path.Clean("/" + m.Source)
+		if !shelleffects.Covers(src, dir) {
+			continue
+		}
+		target, known := shelleffects.Expand(m.Target, s.states[i].Env)
+		if !known || !path.IsAbs(target) {
+			return true
+		}
+		target = path.Clean(target)
+		if s.readsPath(i, target, path.Join(target, strings.TrimPrefix(dir, strings.TrimSuffix(src, "/")))) {
+			return true
+		}
+	}
+	return false
+}
+
+// readsPath says whether a RUN may read a directory below one that it mounts.
+func (s scene) readsPath(i *dockerfile.Instruction, mount, dir string) bool {
+	run, effects, state := i.Run(), s.effects(i), s.states[i]
+	if run == nil || effects.Unread {
+		return true
+	}
+	for _, c := range run.Commands {
+		at := state.Workdir
+		if c.Dir != "" {
+			at = path.Join(at, c.Dir)
+			if path.IsAbs(c.Dir) {
+				at = path.Clean(c.Dir)
+			}
+		}
+		if !c.DirKnown || shelleffects.Covers(mount, at) && (shelleffects.Covers(at, dir) || shelleffects.Covers(dir, at)) {
+			return true
+		}
+		elsewhere := false
+		words := slices.Clone(c.Words)
+		for _, r := range c.Redirects {
+			words = append(words, r.Target)
+		}
+		for _, w := range words {
+			text, known := w.Value, w.Literal
+			if !known {
+				text, known = shelleffects.Expand(atHome(text, state), state.Env)
+			}
+			if _, value, option := strings.Cut(text, "="); option {
+				text = value
+			}
+			if wild := strings.IndexAny(text, "*?[{$`"); wild >= 0 {
+				// What a pattern or a variable stands for lies in the directory that is written before it.
+				if known = strings.Contains(text[:wild], "/"); known {
+					text = text[:strings.LastIndexByte(text[:wild], '/')+1]
+				}
+			}
+			if !known && strings.Contains(w.Value, "$") {
+				return true
+			}
+			if !path.IsAbs(text) {
+				text = path.Join(at, text)
+			}
+			text = path.Clean(text)
+			if shelleffects.Covers(mount, text) && shelleffects.Overlaps(text, dir) || text != "/" && shelleffects.Covers(text, mount) && slices.Contains(takers, c.Name) {
+				return true
+			}
+			elsewhere = elsewhere || shelleffects.Covers(mount, text)
+		}
+		if slices.Contains(effects.Unknown, c) && !elsewhere {
+			return true
+		}
+	}
+	return false
 }
 
 // maxChildren bounds how far stages on top of each other are followed.
