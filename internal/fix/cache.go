@@ -227,8 +227,8 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
 
 // removeFlag proves that a command may use its cache again: the flag is what keeps it from that, and
-// nothing else does; its cache lies in a cache mount of the RUN, which its user may write to; and no
-// other command of the RUN touches that cache. What the command installs is the same either way.
+// nothing else does; its cache lies in a cache mount of the RUN, which it may write to and which belongs to its
+// user, root; and no other command of the RUN touches that cache. What the command installs is the same either way.
 func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 	run, state, effects := e.Step.Run(), s.states[e.Step], s.effects(e.Step)
 	if run == nil || effects.Unread {
@@ -250,16 +250,33 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 	case usesCache(effects, run, install.Tool, install.CacheDir):
 		return rules.CacheUsed
 	}
+	mounted := false
 	for _, m := range run.Mounts {
-		if m.Type != instructions.MountTypeCache || m.ReadOnly || !shelleffects.Covers(path.Clean("/"+m.Target), install.CacheDir) {
+		if m.Type != instructions.MountTypeCache || !shelleffects.Covers(path.Clean("/"+m.Target), install.CacheDir) {
 			continue
 		}
-		if !isRoot(state) {
+		switch {
+		case m.ReadOnly:
+			return rules.MountReadOnly
+		case !isRoot(state):
 			return rules.OtherUser
+		case !ofRoot(m):
+			return rules.MountOwner
 		}
-		return ""
+		mounted = true
 	}
-	return rules.CacheElsewhere
+	if !mounted {
+		return rules.CacheElsewhere
+	}
+	return ""
+}
+
+// ofRoot says whether a cache mount belongs to root: no option gives it to somebody else, and it does not begin
+// with the contents of an image. In a directory of somebody else, pip run by root turns its cache off.
+// Source: pip, _internal/utils/filesystem.py, check_path_owner; BuildKit, frontend/dockerfile/docs/reference.md,
+// "RUN --mount=type=cache" (uid, gid, from).
+func ofRoot(m *instructions.Mount) bool {
+	return (m.UID == nil || *m.UID == 0) && m.From == ""
 }
 
 // cacheAt says why the tool's cache is not at a directory; "" where it is.

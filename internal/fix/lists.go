@@ -16,7 +16,8 @@ import (
 //   - the RUN fetches it (or gets the update that does), so that nothing is taken from the base image;
 //   - nothing that runs later reads it before it is fetched again: no step of the stage, none of the
 //     stages on top of it, no ONBUILD trigger, and no stage copies it;
-//   - the index lies in the layer, not in a mount.
+//   - the index lies in the layer, not in a mount;
+//   - the shell still expands the pattern by then: neither set nor the SHELL turns that off.
 //
 // That the removal runs whenever the rest succeeded, and hides no failure of the rest, the comparison
 // of the scripts says: the parser finds it always run and checked, and all others as they were.
@@ -25,7 +26,7 @@ func (s scene) removeLists(u *unit, e rules.RemoveLists) Reason {
 	switch {
 	case run == nil || effects.Unread:
 		return rules.ScriptUnread
-	case run.Exec != nil:
+	case run.Exec != nil || noPatterns(run, s.states[e.Step]):
 		return rules.ScriptForm
 	}
 	if !fetchesLists(effects) && !slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
@@ -40,6 +41,18 @@ func (s scene) removeLists(u *unit, e rules.RemoveLists) Reason {
 		}
 	}
 	return s.listsUnread(e.Step, u)
+}
+
+// noPatterns says whether a RUN's shell may take patterns literally: by set -f, set -o noglob, or the same of the
+// shell itself.
+// Source: POSIX, "Shell & Utilities", set.
+func noPatterns(run *dockerfile.Run, state dockerfile.State) bool {
+	off := func(word string) bool {
+		return word == "noglob" || strings.HasPrefix(word, "-") && !strings.HasPrefix(word, "--") && strings.Contains(word, "f")
+	}
+	return slices.ContainsFunc(state.Shell, off) || slices.ContainsFunc(run.Commands, func(c *dockerfile.Command) bool {
+		return (c.Name == "set" || c.Name == "shopt") && len(c.Words) > 1 && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool { return !w.Literal || off(w.Value) })
+	})
 }
 
 // fetchesLists says whether a RUN is known to fetch apt's index: by an update, by an install that

@@ -35,6 +35,8 @@ const (
 	CacheUsed        Reason = "another command uses the cache"
 	EnvironmentThere Reason = "poetry's virtual environment lies in its cache"
 	MountThere       Reason = "the step has a mount there already"
+	MountOwner       Reason = "the cache mount may belong to another user"
+	MountReadOnly    Reason = "the cache mount is read-only"
 	SeveralInstalls  Reason = "the step has several commands to change"
 	ScriptUnread     Reason = "the command could not be read as a shell script"
 	ScriptForm       Reason = "the command is not written in a form that hitrate edits"

@@ -254,6 +254,8 @@ func (c *call) pip(args []arg) kind {
 		}
 		return unknown
 	}
+	// With --dry-run it resolves and keeps in its cache what it had to fetch for that, as download does.
+	// Source: pip, commands/install.py: the resolver has run where dry_run ends the command.
 	i := c.newInstall("pip", verb, p)
 	for _, a := range p.all("r", "requirement") {
 		i.manifest(a, false)

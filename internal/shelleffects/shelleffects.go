@@ -211,15 +211,32 @@ func (c *call) classify() kind {
 		return unknown
 	}
 	if k, ok := c.python(); ok {
-		return k.withRedirects(c)
+		return k.unlessHelp(c).withRedirects(c)
 	}
 	if k, ok := c.otherInstaller(); ok {
-		return k.withRedirects(c)
+		return k.unlessHelp(c).withRedirects(c)
 	}
 	if k, ok := c.systemPackages(); ok {
 		return k.withRedirects(c)
 	}
 	return c.harmless().withRedirects(c)
+}
+
+// unlessHelp takes an install for what it is where it only asks how to: all installers put out their usage then
+// and end.
+func (k kind) unlessHelp(c *call) kind {
+	if k.install == nil {
+		return k
+	}
+	for _, a := range c.args {
+		if a.known && a.text == "--" {
+			break
+		}
+		if a.known && (a.text == "--help" || a.text == "-h" && (k.install.Tool == "pip" || k.install.Tool == "uv" || k.install.Tool == "poetry")) {
+			return kind{known: true}
+		}
+	}
+	return k
 }
 
 // withRedirects adds the files that redirections name to what a known command touches.
