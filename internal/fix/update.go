@@ -17,14 +17,17 @@ import (
 var indexPlaces = []string{
 	"/etc/apt", "/var/lib/apt", "/var/cache/apt", "/usr/share/keyrings",
 	"/etc/apk", "/var/cache/apk", "/lib/apk",
-	"/etc/yum", "/etc/yum.conf", "/etc/yum.repos.d", "/etc/dnf", "/var/cache/dnf", "/var/cache/yum", "/var/lib/dnf", "/etc/pki",
-	"/etc/zypp", "/var/cache/zypp",
+	"/etc/yum", "/etc/yum.conf", "/etc/yum.repos.d", "/etc/dnf", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/lib/dnf", "/etc/pki",
+	"/etc/zypp", "/var/cache/zypp", "/var/cache/tdnf",
 }
 
 // sourceChangers change what an index is fetched from, without naming a path.
 var sourceChangers = []string{
-	"add-apt-repository", "apt-add-repository", "apt-key", "apt-config", "extrepo", "dpkg", "rpm", "config-manager", "update-ca-certificates",
+	"add-apt-repository", "apt-add-repository", "apt-key", "apt-config", "extrepo", "dpkg", "rpm", "yum-config-manager", "update-ca-certificates",
 }
+
+// sourceVerbs are what the package managers themselves call that.
+var sourceVerbs = []string{"config-manager", "copr", "addrepo", "ar", "removerepo", "rr", "modifyrepo", "mr", "renamerepo", "nr"}
 
 // mergeUpdate proves that an index update can run in the steps that install instead of in one of its
 // own:
@@ -32,6 +35,10 @@ var sourceChangers = []string{
 //   - every step that installs between it and the last one that gets the update is one of them;
 //   - nothing on the way uses the index or changes where it comes from: sources, keys, proxies;
 //   - user, shell and network are the same, and no mount hides the index.
+//
+// That holds for every package manager: an index lies in files below indexPlaces, which the update writes
+// and the installs read. apk, dnf and zypper take the one that they find; where one of them fetches it anew
+// by itself, the update in front of it was of no use before and is of none now.
 //
 // That the update is checked as it was (set -e, &&), and that all other commands are the same, the
 // comparison of the scripts says.
@@ -196,7 +203,7 @@ func (s scene) bringsNothingTo(i *dockerfile.Instruction, dirs []string) bool {
 }
 
 func touchesIndex(t shelleffects.Touch) bool {
-	if slices.Contains(sourceChangers, t.Command.Name) {
+	if slices.Contains(sourceChangers, t.Command.Name) || slices.ContainsFunc(t.Command.Words, func(w dockerfile.Word) bool { return slices.Contains(sourceVerbs, w.Value) }) {
 		return true
 	}
 	return slices.ContainsFunc(t.Paths, func(p string) bool {

@@ -17,7 +17,7 @@ var _ = register(&Rule{
 	What:     "A command that fetches a package index (`apt-get update`, `apk update`, `dnf makecache`, `zypper refresh`) in a `RUN` without the install that uses it.",
 	Why: "Steps are cached each for itself. When the list of packages changes, the install runs again on the index of the day the update's layer was built: " +
 		"it gets old versions, or fails because the archive no longer has them.",
-	Fix: "For apt: the update moves in front of the installs that rely on it. Nothing is offered where its step does more than update, or where an unknown command may use the index.",
+	Fix: "The update moves in front of the installs that rely on it. Nothing is offered where its step does more than update, or where an unknown command may use the index.",
 	Not: "Steps whose script may install by itself, and installs that rely on an update which has an install of its own. `apt-get update` with `apt-get upgrade` in one RUN is no fault. " +
 		"Package versions should not be pinned for the cache: they vanish from the archive. Merging all RUNs is no aim either.",
 	Sources: []Source{
@@ -189,8 +189,6 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 	st := lane[i]
 	run := st.in.Run()
 	switch {
-	case update.Tool != "apt":
-		return nil, NotProven
 	case st.in != st.outer:
 		return nil, InOnBuild
 	case run.Exec != nil || run.Heredoc:
@@ -216,7 +214,7 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 	}
 	for j := i + 1; j < last; j++ {
 		e := p.effectsOf(lane[j].in)
-		if e.Unread || !into(j) && (len(e.Unknown) > 0 || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" })) {
+		if e.Unread || !into(j) && (len(e.Unknown) > 0 || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == update.Tool })) {
 			return nil, IndexUsed
 		}
 	}

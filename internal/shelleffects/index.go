@@ -39,7 +39,8 @@ func (e Effects) ReadsIndex(tool string) (reads, renews bool) {
 	return false, at >= 0
 }
 
-// AsksIndex says whether a command puts out what stands in the index.
+// AsksIndex says whether a command puts out what stands in the index, or works with it without installing
+// anything new.
 func AsksIndex(c *dockerfile.Command) bool {
 	if c.Name == "apt-cache" || c.Name == "apt-file" {
 		return true
@@ -48,7 +49,7 @@ func AsksIndex(c *dockerfile.Command) bool {
 		return false
 	}
 	for _, w := range c.Words[1:] {
-		if contains([]string{"list", "show", "search", "policy", "changelog", "info"}, w.Value) {
+		if contains([]string{"list", "show", "search", "policy", "changelog", "info", "fix", "version", "cache", "repolist", "repoquery", "se", "lr"}, w.Value) {
 			return true
 		}
 	}
