@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -324,8 +325,65 @@ func (m *move) run(i *dockerfile.Instruction) Reason {
 			return reason
 		}
 	}
+	if m.steersFromSource(effects, state) {
+		return rules.ConfigurationFile
+	}
 	return ""
 }
+
+// steersFromSource says whether an install of the RUN is told to read a file of the source beside its
+// manifests: by a word of its command (pip's --cert, apt's -o), or by a variable that tools look at by
+// themselves (SSL_CERT_FILE, PIP_FIND_LINKS, APT_CONFIG).
+func (m *move) steersFromSource(e shelleffects.Effects, state dockerfile.State) bool {
+	brings := func(dir, word string) bool {
+		word = strings.Trim(word, `"'`)
+		if !path.IsAbs(word) {
+			word = path.Join("/", state.Workdir, dir, word)
+		}
+		_, ours := m.source.files[path.Clean(word)]
+		_, kept := m.kept.files[path.Clean(word)]
+		return ours && !kept
+	}
+	commands := map[*dockerfile.Command]bool{}
+	for _, i := range e.Installs {
+		commands[i.Command] = true
+	}
+	for _, p := range e.Packages {
+		commands[p.Command] = true
+	}
+	for _, u := range e.Updates {
+		commands[u.Command] = true
+	}
+	variables := maps.Clone(state.Env)
+	for c := range commands {
+		for _, w := range c.Words[1:] {
+			_, value, _ := strings.Cut(w.Value, "=")
+			if strings.ContainsAny(w.Value, "./") && (brings(c.Dir, w.Value) || value != "" && brings(c.Dir, value)) {
+				return true
+			}
+		}
+		for _, a := range c.Assigns {
+			if variables == nil {
+				variables = map[string]string{}
+			}
+			variables[a.Name] = a.Value
+		}
+	}
+	for name, value := range variables {
+		if len(commands) == 0 || !shelleffects.ReadsVariable(name) {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return r == ':' || r == ' ' || r == ',' }) {
+			if brings("", word) || slices.Contains(directoryVariables, name) && path.IsAbs(word) && m.source.covers(path.Clean(word)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// directoryVariables name directories from which installs read.
+var directoryVariables = []string{"PIP_FIND_LINKS", "UV_FIND_LINKS", "SSL_CERT_DIR", "LD_LIBRARY_PATH"}
 
 // command judges where a command runs, which program it is, and where its output goes.
 func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {

@@ -13,7 +13,7 @@ import (
 var read = regexp.MustCompile(`(?i)^(path|home|shell|user|ifs|env|bash_env|term|tz|tmpdir|lang|lc_\w+|ld_\w+|python\w*|pip\w*|uv_\w+|poetry_\w+|pdm_\w+|pipenv_\w+|hatch_\w+|conda_\w+|mamba_\w+|` +
 	`npm_\w+|node_\w+|yarn_\w+|pnpm_\w+|bun_\w+|corepack_\w+|go(proxy|private|flags|path|root|os|arch|cache|nosumdb|sumdb|bin|toolchain|experiment)|cgo_\w+|cargo\w*|rust\w*|gem_\w+|bundle_\w+|composer_\w+|` +
 	`cc|cxx|cpp|ar|make\w*|cmake_\w+|\w*flags|debian_\w+|debconf_\w+|apt_\w+|\w+_proxy|setuptools_\w+|\w+_pretend_version\w*|pbr_version|source_date_epoch|virtual_env|docker_\w+|buildkit_\w+|` +
-	`git_(dir|work_tree|index_file|ssh\w*|askpass|config\w*|committer_\w+|author_\w+|terminal_prompt|trace\w*)|curl_\w+|ssl_\w+|requests_\w+|xdg_\w+|cuda_\w+|torch_\w+|django_\w+)$`)
+	`git_(dir|work_tree|index_file|ssh\w*|askpass|config\w*|committer_\w+|author_\w+|terminal_prompt|trace\w*)|curl_\w+|ssl_\w+|netrc|requests_\w+|xdg_\w+|cuda_\w+|torch_\w+|django_\w+)$`)
 
 // ReadsVariable says whether tools look at a variable of this name by themselves, so that a command may
 // depend on it without naming it.
