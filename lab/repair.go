@@ -224,7 +224,7 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 	}
 	for _, d := range []string{
 		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/local/lib", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "usr/src",
-		"var", "var/cache", "var/lib", "var/log", "var/tmp",
+		"var", "var/cache", "var/cache/apt", "var/cache/apt/archives", "var/lib", "var/lib/apt", "var/lib/apt/lists", "var/log", "var/tmp",
 		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d",
 	} {
 		if !there[d] {

@@ -149,11 +149,23 @@ func apt(words []string) error {
 			}
 		}
 	case "clean":
-		return os.RemoveAll(aptArchive)
+		return empty(aptArchive)
 	case "distclean":
-		return errors.Join(os.RemoveAll(aptArchive), os.RemoveAll(filepath.Dir(aptIndex)), os.MkdirAll(filepath.Dir(aptIndex), 0o755))
+		return errors.Join(empty(aptArchive), empty(filepath.Dir(aptIndex)))
 	}
 	return nil
+}
+
+// empty removes what is in a directory.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
 }
 
 // index puts out a package index and fails where there is none.
