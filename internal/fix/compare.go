@@ -37,7 +37,8 @@ type rewrite struct {
 	merged  *dockerfile.Instruction
 	dropped []rules.RemoveFlag
 	without []*dockerfile.Command // that go
-	owner   string                // of a COPY's new --chown
+	given   string                // the flag that a COPY gets: "chown", "chmod"
+	owner   string                // what it gives
 	written string                // the same as the file has it
 	named   []string              // what the command of the last of dropped names more
 	lost    []string              // variables that it no longer sees
@@ -78,7 +79,7 @@ func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 				}
 			case rules.OwnCopies:
 				for _, i := range e.Copies {
-					of(i).owner, of(i).written = e.Owner, e.Written
+					of(i).given, of(i).owner, of(i).written = e.Flag, e.Owner, e.Written
 				}
 				switch {
 				case e.Keeps:
@@ -214,9 +215,9 @@ func flagsOf(i *dockerfile.Instruction, without string) []string {
 	return out
 }
 
-// sameOwned says whether a COPY or ADD is the same but for its new owner.
+// sameOwned says whether a COPY or ADD is the same but for its new owner or mode.
 func sameOwned(x *expected) bool {
-	flags := append(flagsOf(x.was, ""), "chown="+x.written)
+	flags := append(flagsOf(x.was, ""), x.given+"="+x.written)
 	slices.Sort(flags)
 	return x.was.Keyword == x.now.Keyword && slices.Equal(flags, flagsOf(x.now, "")) &&
 		slices.EqualFunc(x.was.Args, x.now.Args, func(a, b dockerfile.Arg) bool { return a.Value == b.Value })
@@ -316,7 +317,7 @@ func sameOp(was, now string, r rewrite) bool {
 		case x == y:
 			return true
 		case r.owner != "":
-			return strings.HasPrefix(x, "copy ") && x == strings.Replace(y, ownerText(r.owner), "", 1)
+			return strings.HasPrefix(x, "copy ") && x == strings.Replace(y, givenText(r), "", 1)
 		}
 		return r.text() && strings.HasPrefix(x, "run ") && strings.HasPrefix(y, "run ")
 	})
@@ -335,6 +336,15 @@ func sortedEnv(lines []string) []string {
 	}
 	slices.Sort(lines[first:end])
 	return lines
+}
+
+// givenText is how an operation shows the owner or mode that a COPY gets.
+func givenText(r rewrite) string {
+	if r.given == "chmod" {
+		mode, _ := strconv.ParseUint(r.owner, 8, 32)
+		return fmt.Sprintf(" mode=%#o", mode)
+	}
+	return ownerText(r.owner)
 }
 
 // ownerText is how an operation shows an owner.

@@ -8,12 +8,13 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
-// ownCopies proves that --chown on some COPYs makes what a chown -R below them made:
+// ownCopies proves that --chown or --chmod on some COPYs makes what a chown -R or chmod -R below them made:
 //   - the base image is known, runs as root, and has no such directory; the folder above it is one that
 //     every image has, or that a WORKDIR above makes, since a COPY gives the directories that it makes on the way to its owner too;
 //   - every instruction above the command that brings or makes anything in the directory is one of the
@@ -30,7 +31,25 @@ import (
 //   - no git command runs in between: git refuses a directory of another user.
 //
 // A chown of what has that owner changes nothing, so that nothing is lost where it goes.
+//
+// A mode in three octal digits is given by --chmod to every file and directory that the COPY makes, those on the
+// way to its destination too, and by chmod -R to the same; neither touches links. Here in addition:
+//   - all COPYs take plain files of the context: of directories chmod keeps set-user-ID and set-group-ID, which
+//     git does not have;
+//   - the builder and the frontend know --chmod (1.2). Symbolic modes hang on the mode that a file has, and on 1.14.
+//
+// Source: github.com/tonistiigi/fsutil, copy.Copy (MkdirAll, copyFileInfo); BuildKit,
+// frontend/dockerfile/docs/reference.md, "COPY --chmod"; GNU coreutils, "Directories and the Set-User-ID and
+// Set-Group-ID Bits".
 func (s scene) ownCopies(e rules.OwnCopies) Reason {
+	reason := s.owns(e)
+	if reason == rules.DirectoryOwner && e.Flag == "chmod" {
+		return rules.DirectoryMode
+	}
+	return reason
+}
+
+func (s scene) owns(e rules.OwnCopies) Reason {
 	list := e.Step.Stage.Instructions
 	at := slices.Index(list, e.Step)
 	if at < 0 || len(e.Copies) == 0 || e.Step.Run() == nil {
@@ -44,10 +63,23 @@ func (s scene) ownCopies(e rules.OwnCopies) Reason {
 		return rules.OtherUser
 	case !s.parentThere(e) || slices.Contains(commonDirs, e.Dir) || inSystem(e.Dir):
 		return rules.DirectoryOwner
-	case e.Command.Words[0].Value != "chown" || len(e.Command.Prefix) > 0 || !e.Command.Always || !e.Command.Checked || len(e.Command.Redirects) > 0:
+	case e.Command.Words[0].Value != e.Flag || len(e.Command.Prefix) > 0 || !e.Command.Always || !e.Command.Checked || len(e.Command.Redirects) > 0:
 		return rules.ScriptForm
 	}
-	o := &owning{scene: s, e: e}
+	o := &owning{scene: s, e: e, numbers: true}
+	switch e.Flag {
+	case "chown":
+		o.numbers = named.MatchString(e.Owner)
+	case "chmod":
+		switch {
+		case s.in.Facts.WithoutBuildKit != nil || !frontendHasMounts(s.in.File): // both came with 1.2
+			return rules.ModesUnknown
+		case !octal.MatchString(e.Owner) || e.Owner != e.Written:
+			return rules.ModeNotOctal
+		}
+	default:
+		return rules.Internal
+	}
 	if e.Step.Stage.Parent != nil {
 		return rules.OwnedOthers // what stages above put there is theirs
 	}
@@ -94,6 +126,8 @@ type owning struct {
 	e      rules.OwnCopies
 	copied bool // a COPY has filled the directory
 	made   bool // a WORKDIR made it before
+	// numbers says that no name of a user or group has to be known: the owner is in numbers, or it is a mode.
+	numbers bool
 }
 
 func (o *owning) step(i *dockerfile.Instruction) Reason {
@@ -123,7 +157,7 @@ func (o *owning) step(i *dockerfile.Instruction) Reason {
 
 func (o *owning) copy(i *dockerfile.Instruction) Reason {
 	dest, _, ok := o.dest(i)
-	if !ok || o.copied && !named.MatchString(o.e.Owner) && shelleffects.Overlaps("/etc", dest) {
+	if !ok || o.copied && !o.numbers && shelleffects.Overlaps("/etc", dest) {
 		return rules.DestinationOpen
 	}
 	if !slices.Contains(o.e.Copies, i) {
@@ -136,8 +170,13 @@ func (o *owning) copy(i *dockerfile.Instruction) Reason {
 		return rules.DestinationOpen
 	}
 	for _, f := range i.Flags {
-		if f.Name != "from" && f.Name != "chmod" {
+		if f.Name != "from" && (f.Name != "chown" && f.Name != "chmod" || f.Name == o.e.Flag) {
 			return rules.CopyOptions
+		}
+	}
+	if o.e.Flag == "chmod" {
+		if reason := o.plainFiles(i); reason != "" {
+			return reason
 		}
 	}
 	if cmd, fromStage := i.Command.(*instructions.CopyCommand); !fromStage || cmd.From == "" {
@@ -154,6 +193,24 @@ func (o *owning) copy(i *dockerfile.Instruction) Reason {
 	o.copied = true
 	return ""
 }
+
+// plainFiles says why what a COPY brings may not get the mode that chmod gives it: it has bits that chmod keeps
+// on directories (another stage's files), or there are links, which not every chmod passes over.
+func (o *owning) plainFiles(i *dockerfile.Instruction) Reason {
+	p, reason := o.placeCopy(i)
+	if reason != "" {
+		return reason
+	}
+	for _, file := range p.files {
+		if entry, _ := o.in.Context.Tree.Lookup(file); entry.Mode == buildcontext.ModeSymlink || entry.Mode == buildcontext.ModeSubmodule {
+			return rules.ManifestLink
+		}
+	}
+	return ""
+}
+
+// octal is a mode of files without the bits for owner, group and deletion.
+var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
 
 // named is an owner in numbers.
 var named = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
@@ -172,11 +229,10 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 			return rules.StepBetween
 		}
 	}
-	numbers := named.MatchString(o.e.Owner)
 	for _, c := range run.Commands {
 		switch {
 		case !before(c):
-		case o.copied && (shelleffects.Accounts(c) && !numbers || c.Name == "git"):
+		case o.copied && (shelleffects.Accounts(c) && !o.numbers || c.Name == "git" && o.e.Flag == "chown"):
 			return rules.UserLater
 		case shelleffects.Accounts(c) && o.homeIn(c, o.states[i]):
 			return rules.OwnedOthers
@@ -191,7 +247,7 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 		}
 	}
 	for _, p := range effects.Packages {
-		if before(p.Command) && o.copied && !numbers {
+		if before(p.Command) && o.copied && !o.numbers {
 			return rules.UserLater
 		}
 	}

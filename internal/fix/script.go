@@ -71,7 +71,7 @@ func wantedCommands(x *expected) []wanted {
 		for _, f := range x.dropped {
 			if f.Command == cmd {
 				w.dropped = f.Flag
-				if f.Flag == recursive(cmd) && cmd.Name == "chown" {
+				if f.Flag == recursive(cmd) && (cmd.Name == "chown" || cmd.Name == "chmod") {
 					w.named = x.named
 				}
 			}

@@ -23,7 +23,8 @@ var _ = register(&Rule{
 		"The image has the data twice, every pull brings both, and a change to one file writes all of them again.",
 	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands, and the directories which `mkdir` makes in it. " +
 		"Offered where nothing but these and the `COPY`s is in the directory, as far as the whole file and a known base image tell, and no user or group is made between the `COPY` and the `chown`. " +
-		"For `chmod` there are words only: git shows one bit of a file's mode.",
+		"For `chmod` with a mode in octal digits the `COPY`s get `--chmod` under the same conditions, where all of them copy from the build context. " +
+		"For `chgrp`, and for a mode as `u+x`, there are words only.",
 	Not: "Single files (`chmod +x entrypoint.sh`) and folders with a handful of files, which weigh nothing; what a `COPY` has brought with the same owner already, root's where it names none; `chown --from=root` of copies that have `--chown`; `chmod` that adds nothing but `r` and `X`; " +
 		"commands under a condition; stages whose layers do not reach the image.",
 	Sources: []Source{
@@ -174,7 +175,7 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 		f.Advice = say(f.Advice, " What other steps make there can change hands where it is made.")
 	}
 	f.Unit, f.Withheld = unit, string(reason)
-	if o.Command.Name != "chown" {
+	if o.Command.Name == "chgrp" {
 		f.Withheld = ""
 	}
 	p.report(lane[i].outer, f)
@@ -201,6 +202,10 @@ var variableOwner = regexp.MustCompile(`^(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9
 
 var plainOwner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_][A-Za-z0-9_-]*)?$`)
 
+// octalMode is a mode that COPY --chmod gives to files and directories alike, as chmod does: without the bits that
+// chmod would keep or that an older frontend would not know.
+var octalMode = regexp.MustCompile(`^0?[0-7]{3}$`)
+
 // numbers are an owner and a group that need no entry in /etc/passwd.
 var numbers = regexp.MustCompile(`^[0-9]+(:[0-9]+)?$`)
 
@@ -218,10 +223,12 @@ func copyOwner(spec string) string {
 func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []int) (*Unit, Reason) {
 	in, run := lane[i].in, lane[i].in.Run()
 	switch {
-	case o.Command.Name != "chown":
+	case o.Command.Name == "chgrp":
 		return nil, NotProven
 	case in != lane[i].outer:
 		return nil, InOnBuild
+	case o.Command.Name == "chmod" && !octalMode.MatchString(o.Spec):
+		return nil, ModeNotOctal
 	case run.Exec != nil || run.Heredoc || !o.Plain || !o.SpecKnown || !plainOwner.MatchString(o.Spec) || o.Command.Nested > 0 || o.Command.OtherUser:
 		return nil, ScriptForm
 	}
@@ -229,16 +236,18 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 	if !plain {
 		return nil, ScriptForm
 	}
-	owner := copyOwner(o.Spec)
-	dir := o.Paths[0]
-	effect := OwnCopies{Owner: owner, Written: copyOwner(written), Dir: dir, Step: in, Command: o.Command}
+	dir, flag := o.Paths[0], o.Command.Name
+	effect := OwnCopies{Flag: flag, Owner: o.Spec, Written: written, Dir: dir, Step: in, Command: o.Command}
+	if flag == "chown" {
+		effect.Owner, effect.Written = copyOwner(o.Spec), copyOwner(written)
+	}
 	unit := &Unit{}
 	for j := range lane[:i] {
 		c := lane[j].in
 		if c.Keyword != "COPY" && c.Keyword != "ADD" || !p.writesInto(c, dir) {
 			continue
 		}
-		if slices.ContainsFunc(c.Flags, func(f dockerfile.Flag) bool { return f.Name == "chown" || f.Name == "link" }) {
+		if slices.ContainsFunc(c.Flags, func(f dockerfile.Flag) bool { return f.Name == flag || f.Name == "link" }) {
 			return nil, CopyOptions
 		}
 		if !slices.Contains(copies, j) && c.Keyword == "ADD" && len(p.copiesOf(c)) == 0 {
@@ -248,11 +257,13 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 			return nil, ValuesBetween
 		}
 		at := c.Span.Start + len(c.Keyword)
-		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " --chown=" + copyOwner(written)})
+		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " --" + flag + "=" + effect.Written})
 		effect.Copies = append(effect.Copies, c)
 	}
-	if reason := p.usersBetween(lane, copies[0], i, o); reason != "" {
-		return nil, reason
+	if flag == "chown" {
+		if reason := p.usersBetween(lane, copies[0], i, o); reason != "" {
+			return nil, reason
+		}
 	}
 	var reason Reason
 	if effect.Made, reason = p.madeWithin(lane, i, o); reason != "" {

@@ -88,12 +88,13 @@ type MoveStep struct{ Step, Below *dockerfile.Instruction }
 // unchanged: the RUNs that it passes lose its variables.
 type MoveEnv struct{ Step, Below *dockerfile.Instruction }
 
-// OwnCopies gives copies an owner, in place of a chown -R of the directory into which they copy. The
-// command goes, and with it Step where it is all that it does; with Keeps only its -R does, and it names
-// Made too.
+// OwnCopies gives copies an owner or a mode, in place of a chown -R or chmod -R of the directory into which
+// they copy. The command goes, and with it Step where it is all that it does; with Keeps only its -R does, and
+// it names Made too.
 type OwnCopies struct {
 	Copies  []*dockerfile.Instruction
-	Owner   string // of --chown: "user:group"
+	Flag    string // "chown" or "chmod": the command, and the flag that the copies get
+	Owner   string // of --chown: "user:group"; of --chmod: the mode, octal
 	Written string // the same as the file has it, with variables
 	Dir     string
 	Made    []string                // directories below it that mkdir makes
