@@ -592,7 +592,7 @@ func (s *cook) run(commands ...string) []string {
 
 // reader looks at what a suggestion may take away or move.
 func (s *cook) reader() {
-	what := []string{"ls -R /root/.cache > /tmp/caches 2>&1 || true", "ls -R ~/.cache > /tmp/caches 2>&1 || true", "ls /app 2>&1 | grep -v ocker > /tmp/app || true", "ls . | grep -v ocker > /tmp/dot || true", "pip freeze > /tmp/freeze", "pip list", "python -c 'import flask'",
+	what := []string{"ls -R /root/.cache > /tmp/caches 2>&1 || true", "ls -R ~/.cache > /tmp/caches 2>&1 || true", "ls /app 2>&1 | grep -v -e ocker -e HEAD > /tmp/app || true", "ls . | grep -v -e ocker -e HEAD > /tmp/dot || true", "pip freeze > /tmp/freeze", "pip list", "python -c 'import flask'",
 		"find /app -name '*.py' > /tmp/found 2>/dev/null || true", "stat -c %U /app > /tmp/owner || true", "test ! -e /app/app.py", "test -e /app/app.py || touch /tmp/none", "cp -r /root/.cache /opt/cache 2>/dev/null || true", "touch ~/.cache/mine", "touch $HOME/mine", "mkdir /root/.cache || true", "test ! -d /root/.cache", "env | grep -v TRACE > /tmp/env", "printenv HOME > /tmp/home", "id > /tmp/id",
 		"stat -c \"%n %u\" /app /srv/app > /tmp/dirs 2>&1 || true", "du -s /app > /dev/null || true", "cat /etc/passwd > /tmp/users", "ls -d /app/*.py > /tmp/all 2>&1 || true", "[ -f requirements.txt ] && cp requirements.txt /tmp/r.txt || true", "echo $PWD > /tmp/pwd", "python app.py", "python manage.py check", "make", "grep -r case src > /tmp/grep 2>/dev/null || true"}
 	if s.debian {
@@ -664,7 +664,7 @@ func (s *cook) acrossStages() {
 	}
 	flags := s.copyFlags()
 	s.add(pick(s.Random, "COPY --from="+from.name+flags+" "+dest+" "+dest, "COPY --from="+from.name+flags+" "+dest+"/ ./", "COPY --from="+from.name+flags+" /usr/local /usr/local", "COPY --from="+from.name+" /root /root", "COPY --from="+from.name+" /var/lib /var/lib", "COPY --from="+from.name+flags+" / /old/",
-		"COPY --from="+from.name+" /root/.cach[e] /opt/cache/", "COPY --from="+from.name+" /usr/local/li* /usr/local/lib/", "COPY --from="+from.name+" /tmp /opt/tmp", "RUN --mount=type=bind,from="+from.name+",source="+dest+",target=/mnt ls -R /mnt | grep -v ocker > /tmp/mounted",
+		"COPY --from="+from.name+" /root/.cach[e] /opt/cache/", "COPY --from="+from.name+" /usr/local/li* /usr/local/lib/", "COPY --from="+from.name+" /tmp /opt/tmp", "RUN --mount=type=bind,from="+from.name+",source="+dest+",target=/mnt ls -R /mnt | grep -v -e ocker -e HEAD > /tmp/mounted",
 		"RUN --mount=from="+from.name+",target=/mnt cp -r /mnt/root /opt/root", "COPY --from="+from.name+" /var/lib/ap[t] /var/lib/apt/"))
 }
 
@@ -696,5 +696,5 @@ func (s *cook) use() {
 // oddity is an instruction that changes what others mean.
 func (s *cook) oddity() {
 	s.add(pick(s.Random, "VOLUME /app/data", "VOLUME /root/.cache", "ONBUILD COPY . /app", "ONBUILD RUN pip install -r requirements.txt", "ONBUILD RUN apt-get install -y onbuild", "STOPSIGNAL SIGINT", "RUN --network=none true", "RUN [\"pip\", \"install\", \"flask==3.0.3\"]", "RUN --mount=type=cache,target=/var/lib/apt/lists --mount=type=cache,target=/var/cache/apt apt-get update && apt-get install -y mounted",
-		"COPY <<EOF /app/made.txt\nmade\nEOF", "RUN --mount=type=bind,target=. ls | grep -v ocker > /tmp/bound", "ADD conf/app.ini /app/", "COPY --chown=1000:1000 conf /app/conf/", "COPY --chown=1000:1000 conf/app.ini /srv/app/conf/", "RUN ./scripts/setup.sh || true", "RUN . ./scripts/setup.sh || true"))
+		"COPY <<EOF /app/made.txt\nmade\nEOF", "RUN --mount=type=bind,target=. ls | grep -v -e ocker -e HEAD > /tmp/bound", "ADD conf/app.ini /app/", "COPY --chown=1000:1000 conf /app/conf/", "COPY --chown=1000:1000 conf/app.ini /srv/app/conf/", "RUN ./scripts/setup.sh || true", "RUN . ./scripts/setup.sh || true"))
 }
