@@ -284,7 +284,7 @@ func (r *repository) analyse(ctx context.Context, local analysis.Local) (err err
 		}
 		r.add(about, r.workflows)
 	}
-	if request.Changed, request.WithoutFixes = r.manifests, true; len(r.manifests) > 0 {
+	if request.Changed = r.manifests; len(r.manifests) > 0 {
 		about, err := local.Run(ctx, request)
 		if err != nil {
 			return err

@@ -8,32 +8,37 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
+// SharedEdit is why an edit is withheld that is right for some of the Dockerfiles that install from a file only.
+const SharedEdit = string(rules.SharedWithOthers)
+
 // collect turns what was found in each Dockerfile into the report's findings and suggestions.
 func (a *run) collect(targets []*target) {
 	type key struct{ dockerfile, finding int }
 	type row struct {
 		Finding
-		from key
+		from []key // more than one where several Dockerfiles install from the file
 	}
 	var rows []row
 	type place struct {
 		rule, path, subject string
 		span                source.Span
 	}
-	said := map[place]bool{} // findings of files that several Dockerfiles install
+	said := map[place]int{} // rows of findings of files that several Dockerfiles install
 	for n, t := range targets {
 		a.out.Dockerfiles = append(a.out.Dockerfiles, t.out)
 		for i, f := range t.findings {
-			r := row{Finding: a.finding(t, f), from: key{n, i}}
-			if f.Path != t.out.Path {
-				k := place{f.Rule, f.Path, f.Subject, f.Span}
-				if said[k] {
-					continue
-				}
-				said[k] = true
-			}
+			r := row{Finding: a.finding(t, f), from: []key{{n, i}}}
 			if reason, ok := t.fixes.Withheld[i]; ok {
 				r.Withheld = string(reason)
+			}
+			if f.Path != t.out.Path {
+				k := place{f.Rule, f.Path, f.Subject, f.Span}
+				if at, ok := said[k]; ok {
+					rows[at].from = append(rows[at].from, key{n, i})
+					rows[at].Withheld = cmp.Or(rows[at].Withheld, r.Withheld)
+					continue
+				}
+				said[k] = len(rows)
 			}
 			rows = append(rows, r)
 		}
@@ -50,31 +55,45 @@ func (a *run) collect(targets []*target) {
 		e := equals{f.Rule, f.Path, f.Stage, f.Subject}
 		f.Ordinal = counts[e]
 		counts[e]++
-		at[rows[i].from] = i
+		for _, k := range rows[i].from {
+			at[k] = i
+		}
 	}
 
 	type proven struct {
 		Suggestion
 		dockerfile int
+		by         int // so many Dockerfiles
 	}
 	var suggestions []proven
 	for n, t := range targets {
 		for _, s := range t.fixes.Suggestions {
-			p := proven{dockerfile: n, Suggestion: Suggestion{Path: s.Path, Lines: s.Lines, Replacement: s.Replacement, Notes: s.Notes}}
+			p := proven{dockerfile: n, by: 1, Suggestion: Suggestion{Path: s.Path, Lines: s.Lines, Replacement: s.Replacement, Notes: s.Notes}}
 			for _, i := range s.Findings {
 				p.Findings = append(p.Findings, at[key{n, i}])
 			}
 			slices.Sort(p.Findings)
-			// Several Dockerfiles may wish for the same line of one ignore file.
+			// Several Dockerfiles may wish for the same line of one ignore file, or install from one file.
 			same := slices.IndexFunc(suggestions, func(o proven) bool { return sameEdit(o.Suggestion, p.Suggestion) })
 			if same >= 0 {
 				suggestions[same].Findings = append(suggestions[same].Findings, p.Findings...)
 				slices.Sort(suggestions[same].Findings)
+				suggestions[same].Findings = slices.Compact(suggestions[same].Findings)
+				suggestions[same].by++
 				continue
 			}
 			suggestions = append(suggestions, p)
 		}
 	}
+	// What several Dockerfiles install is edited only where it is right for each of them.
+	suggestions = slices.DeleteFunc(suggestions, func(p proven) bool {
+		i := slices.IndexFunc(p.Findings, func(i int) bool { return rows[i].Path == p.Path && len(rows[i].from) > p.by })
+		if i >= 0 {
+			r := &rows[p.Findings[i]]
+			r.Withheld = cmp.Or(r.Withheld, SharedEdit)
+		}
+		return i >= 0
+	})
 	slices.SortStableFunc(suggestions, func(x, y proven) int {
 		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Lines.First, y.Lines.First))
 	})

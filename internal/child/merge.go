@@ -32,8 +32,28 @@ func merge(reports []analysis.Report) analysis.Report {
 	slices.SortFunc(out.Errors, sortProblems)
 	slices.SortFunc(out.Skipped, sortProblems)
 	out.Errors, out.Skipped = slices.Compact(out.Errors), slices.Compact(out.Skipped)
+	withoutEdits(&out)
 	order(&out)
 	return out
+}
+
+// withoutEdits drops the suggestions that no finding points to any more.
+func withoutEdits(r *analysis.Report) {
+	into := make([]int, len(r.Suggestions))
+	var kept []analysis.Suggestion
+	for i, s := range r.Suggestions {
+		into[i] = -1
+		if slices.ContainsFunc(r.Findings, func(f analysis.Finding) bool { return f.Suggestion == i }) {
+			into[i] = len(kept)
+			kept = append(kept, s)
+		}
+	}
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Suggestion >= 0 {
+			f.Suggestion = into[f.Suggestion]
+		}
+	}
+	r.Suggestions = kept
 }
 
 // join appends the findings and suggestions of a part. A finding about a file that installs of
@@ -54,12 +74,15 @@ func join(out *analysis.Report, part analysis.Report) {
 	places := make([]int, len(part.Findings)) // where each finding went
 	for i, f := range part.Findings {
 		at := slices.IndexFunc(out.Findings, func(g analysis.Finding) bool { return sameFinding(f, g) })
+		if f.Suggestion >= 0 {
+			f.Suggestion = into[f.Suggestion]
+		}
 		if at < 0 {
 			at = len(out.Findings)
-			if f.Suggestion >= 0 {
-				f.Suggestion = into[f.Suggestion]
-			}
 			out.Findings = append(out.Findings, f)
+		} else if g := &out.Findings[at]; g.Suggestion != f.Suggestion {
+			// What several Dockerfiles install is edited only where it is right for each of them.
+			g.Suggestion, g.Withheld = -1, cmp.Or(g.Withheld, f.Withheld, analysis.SharedEdit)
 		}
 		places[i] = at
 	}
@@ -71,6 +94,7 @@ func join(out *analysis.Report, part analysis.Report) {
 		if at := into[n]; at < len(out.Suggestions) {
 			out.Suggestions[at].Findings = append(slices.Clone(out.Suggestions[at].Findings), s.Findings...)
 			slices.Sort(out.Suggestions[at].Findings)
+			out.Suggestions[at].Findings = slices.Compact(out.Suggestions[at].Findings)
 			continue
 		}
 		out.Suggestions = append(out.Suggestions, s)

@@ -34,7 +34,7 @@ type Reason = rules.Reason
 
 // Result is what came of the findings' units.
 type Result struct {
-	Suggestions []Suggestion   // by line; behind those of the Dockerfile those of the ignore file and of workflows
+	Suggestions []Suggestion   // by line; behind those of the Dockerfile those of the ignore file, of workflows and of requirements files
 	Withheld    map[int]Reason // by index of the finding; of findings that have a unit
 
 	before *dockerfile.File
@@ -59,13 +59,16 @@ type Means struct {
 // ProveWith is Prove with some means.
 func ProveWith(ctx context.Context, in rules.Input, findings []rules.Finding, means Means) Result {
 	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, parallel: max(means.Parallel, 1), plan: means.Plan}
-	var elsewhere []int // whose edit is of the ignore file or a workflow
+	var elsewhere, pins []int // whose edit is of the ignore file or a workflow, and of a requirements file
 	for i, f := range findings {
 		if f.Unit == nil {
 			continue
 		}
 		u := &unit{finding: i, effects: f.Unit.Effects, note: f.Unit.Note}
 		switch {
+		case isPin(f.Unit):
+			pins = append(pins, i)
+			continue
 		case f.Unit.Path != "" && f.Unit.Path != in.File.Source.Path:
 			elsewhere = append(elsewhere, i)
 			continue
@@ -116,7 +119,17 @@ func ProveWith(ctx context.Context, in rules.Input, findings []rules.Finding, me
 			r.Suggestions = append(r.Suggestions, s)
 		}
 	}
+	r.Suggestions = append(r.Suggestions, p.pinRequirements(ctx, pins, inDockerfile, r.Withheld)...)
 	return r
+}
+
+// isPin says whether a unit is the edit of a requirement.
+func isPin(u *rules.Unit) bool {
+	if len(u.Effects) == 0 {
+		return false
+	}
+	_, ok := u.Effects[0].(rules.PinRequirement)
+	return ok
 }
 
 // Apply returns the file with suggestions for it made: whole lines are replaced, and the last one

@@ -12,8 +12,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
-// ignorePath proves a line at the end of the ignore file, the one edit of another file than the
-// Dockerfile:
+// ignorePath proves a line at the end of the ignore file:
 //   - the edit adds the declared pattern as the last line, and nothing else; in the ignore file that
 //     applies, which is no symbolic link, under every build of the file, all of them from the same local
 //     directory, the root of the repository;
@@ -118,7 +117,7 @@ func (p *prover) rulesWith(ignore *source.File, settled int, suggestions []Sugge
 		return rules.DoesNotParse
 	}
 	in.Context, in.Read = context, p.reading(ignore)
-	return p.rulesIn(in, settled, suggestions)
+	return p.rulesIn(in, suggestions, settled)
 }
 
 // reading is the input's Read with another text of one file.
@@ -136,7 +135,7 @@ func (p *prover) reading(edited *source.File) func(string) (*source.File, error)
 
 // rulesIn runs the rules on an input in which another file than the Dockerfile was edited, with the Dockerfile
 // as it is and with suggestions made: they have to find what they found, less what was settled.
-func (p *prover) rulesIn(in rules.Input, settled int, suggestions []Suggestion) Reason {
+func (p *prover) rulesIn(in rules.Input, suggestions []Suggestion, settled ...int) Reason {
 	for _, made := range [][]Suggestion{nil, suggestions} {
 		edited, err := dockerfile.Parse(source.New(p.in.File.Source.Path, Apply(p.in.File.Source, made)))
 		if err != nil {
@@ -147,10 +146,14 @@ func (p *prover) rulesIn(in rules.Input, settled int, suggestions []Suggestion) 
 		for _, f := range p.findings {
 			left[identityOf(f)]++
 		}
-		left[identityOf(p.findings[settled])]--
+		gone := map[identity]bool{}
+		for _, i := range settled {
+			left[identityOf(p.findings[i])]--
+			gone[identityOf(p.findings[i])] = true
+		}
 		for _, f := range rules.Run(in) {
 			if left[identityOf(f)]--; left[identityOf(f)] < 0 {
-				if identityOf(f) == identityOf(p.findings[settled]) {
+				if gone[identityOf(f)] {
 					return rules.NotSettled
 				}
 				return rules.MakesFinding

@@ -72,7 +72,7 @@ func (p *prover) keepCache(i int, suggestions []Suggestion) (Suggestion, Reason)
 	}
 	in := p.in
 	in.Facts, in.Read = facts, p.reading(after)
-	if reason := p.rulesIn(in, i, suggestions); reason != "" {
+	if reason := p.rulesIn(in, suggestions, i); reason != "" {
 		return Suggestion{}, reason
 	}
 	s := insertion(file, after, edit, i)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 	"github.com/hitrate-bot/hitrate/internal/workflow"
 )
@@ -131,11 +132,26 @@ func (d *decision) sealedComment(p placed, on string, suggest bool) string {
 	return d.comment(p.item, on, p.lead, suggest) + "\n\n" + d.Marks.seal(d.Ref, m)
 }
 
+// doneOf is what is said when findings are gone: of all of them where one sentence holds them, else of the first.
+func doneOf(findings []*finding) rules.Text {
+	texts := make([]rules.Text, len(findings))
+	for i, f := range findings {
+		texts[i] = f.Done
+		if f.Rule != findings[0].Rule {
+			return findings[0].Done
+		}
+	}
+	if done, ok := joined(texts, maxJoined); ok {
+		return done
+	}
+	return findings[0].Done
+}
+
 func (d *decision) markItem(p placed) markItem {
 	first := p.first()
 	m := markItem{
 		Path: p.path(), Problem: first.problem, In: p.in, Lead: p.lead,
-		Title: first.Title, Done: first.Done,
+		Title: first.Title, Done: doneOf(p.findings),
 	}
 	m.IDs, m.groups = itemIDs(p.findings)
 	_, m.Counted = d.count(p.item)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
@@ -329,7 +330,49 @@ func (d *decision) group(findings []*finding) []*item {
 			slices.SortStableFunc(i.findings, func(a, b *finding) int { return cmp.Compare(a.Lines.First, b.Lines.First) })
 		}
 	}
-	return items
+	return joinLines(items)
+}
+
+// inManifest says that an item's suggestion is of a line that the finding is in, in another file than the
+// Dockerfile: a requirement.
+func (i *item) inManifest() bool {
+	return i.suggestion != nil && !i.elsewhere() && i.path() != i.first().Dockerfile && !strings.HasPrefix(i.path(), workflows)
+}
+
+// workflows is where the other files are whose edits are of their findings' own lines.
+const workflows = ".github/workflows/"
+
+// joinLines makes one item of those whose suggestions are of neighbouring lines of a requirements file and that
+// say the same: one comment for what stands together. Each suggestion is of lines of its own, so that what is
+// proven of each and of all holds for any of them together.
+func joinLines(items []*item) []*item {
+	var out []*item
+	for _, i := range items {
+		joins := func(o *item) bool {
+			a, b := o.first(), i.first()
+			return o.inManifest() && o.path() == i.path() && a.Rule == b.Rule && a.inScope == b.inScope &&
+				markdown(a.Why) == markdown(b.Why) && markdown(a.Advice) == markdown(b.Advice) &&
+				(o.lines().Last+1 == i.lines().First || i.lines().Last+1 == o.lines().First)
+		}
+		for i.inManifest() {
+			at := slices.IndexFunc(out, joins)
+			if at < 0 {
+				break
+			}
+			above, below := out[at], i
+			if above.lines().First > below.lines().First {
+				above, below = below, above
+			}
+			s := *above.suggestion
+			s.Lines.Last = below.suggestion.Lines.Last
+			s.Replacement += "\n" + below.suggestion.Replacement
+			s.Findings = append(slices.Clone(s.Findings), below.suggestion.Findings...)
+			i = &item{findings: append(slices.Clone(above.findings), below.findings...), suggestion: &s}
+			out = slices.Delete(out, at, at+1)
+		}
+		out = append(out, i)
+	}
+	return out
 }
 
 // said returns the identities that stand in our comments and bodies: as findings of the pull request, or

@@ -309,11 +309,15 @@ func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 		return strings.Join(slices.Compact(out), "\n\n") + trailing(d.pages(i.findings))
 	}
 	first := i.first()
-	why := sentences(markdown(first.Why), d.numbers(i, "the suggestion"))
+	said := paragraph{title: markdown(here(first)), why: markdown(first.Why), advice: markdown(first.Advice)}
+	if i.inManifest() {
+		said = paragraphs(i.findings, here)[0] // of all its lines: they say the same
+	}
+	why := sentences(said.why, d.numbers(i, "the suggestion"))
 	if lead {
 		why = ""
 	}
-	opening := bold(markdown(here(first)))
+	opening := bold(said.title)
 	if on != first.Path {
 		// "Here" is not these lines: what it is about is linked.
 		var places []linesIn
@@ -322,7 +326,7 @@ func (d *decision) comment(i *item, on string, lead, suggest bool) string {
 		}
 		opening = bold(strings.TrimSuffix(markdown(first.Title), ".")) + " (" + d.links(places) + ")."
 	}
-	head := sentences(opening, why, markdown(first.Advice))
+	head := sentences(opening, why, said.advice)
 	tail := sentences(d.alsoSettles(i), d.checked(i, i.suggestion), d.pages(i.findings))
 	if suggest {
 		return head + "\n" + fence("suggestion", i.suggestion.Replacement) + "\n" + tail
@@ -376,7 +380,10 @@ func (d *decision) checked(about *item, s *analysis.Suggestion) string {
 			runs = "the steps from " + linesName(first.Lines) + " of " + pathName(first.Path) + " on"
 		}
 		return sentences(said, "Checked: no file of the repository is left out by it.", "The first build after it runs "+runs+" once.")
-	case strings.HasPrefix(s.Path, ".github/workflows/"):
+	case about.inManifest():
+		return sentences(said, "Checked: pip reads the rest of the file as before, and the lines allowed these versions.",
+			"The first build after it runs the steps that read this file, and those below them, once.")
+	case strings.HasPrefix(s.Path, workflows):
 		return sentences(said, "Checked: nothing else in the workflow changes, and the build keeps its cache.")
 	}
 	return said

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/requirements"
+	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
 // Brought remembers what copies bring of one context: a proof runs the rules on many versions of a
@@ -19,6 +21,28 @@ type Brought struct {
 	found  map[string]matched // by source
 	like   map[string]bool    // of files: whether package managers read those of their names
 	landed map[string]*landed
+	locks  map[string]readLock // by path
+}
+
+// readLock is a lock file as it was read; nil where it cannot be.
+type readLock struct {
+	text *source.File
+	lock *requirements.Lock
+}
+
+// lock reads a lock file; the same text is read once.
+func (b *Brought) lock(text *source.File) *requirements.Lock {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r, ok := b.locks[text.Path]; ok && r.text == text {
+		return r.lock
+	}
+	l, err := requirements.ReadLock(text)
+	if err != nil {
+		l = nil
+	}
+	b.locks[text.Path] = readLock{text, l}
+	return l
 }
 
 type matched struct {
@@ -28,7 +52,7 @@ type matched struct {
 
 // NewBrought is for runs whose Input has this context.
 func NewBrought(c *buildcontext.Context) *Brought {
-	return &Brought{context: c, found: map[string]matched{}, like: map[string]bool{}, landed: map[string]*landed{}}
+	return &Brought{context: c, found: map[string]matched{}, like: map[string]bool{}, landed: map[string]*landed{}, locks: map[string]readLock{}}
 }
 
 // match are the files of the context that a source names; each source is looked up once.

@@ -65,7 +65,7 @@ type NewFile struct{ Path, Text string }
 
 // Unit is the edits of one finding, against the file as it is, with the effects that they declare.
 type Unit struct {
-	Path    string // of the file that they change: the ignore file; "" for the Dockerfile
+	Path    string // of the file that they change: the ignore file, a workflow, requirements; "" for the Dockerfile
 	Edits   []source.Edit
 	Effects []Effect
 	Note    Text // what the reader of the suggestion should know: "The cache mount keeps pip's downloads …"
@@ -106,6 +106,10 @@ type OwnCopies struct {
 // IgnorePath leaves a path out of the build context, by a line at the end of the ignore file.
 type IgnorePath struct{ Pattern string }
 
+// PinRequirement gives a line of a requirements file the one version that a lock file names; else the line
+// stays as it is.
+type PinRequirement struct{ Name, Version, Lock string }
+
 // AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user; for apt, for what it
 // keeps of its archives and indexes.
 type AddCacheMount struct {
@@ -144,14 +148,15 @@ type RemoveFlag struct {
 	Flag    string // as written
 }
 
-func (AddCopy) effect()       {}
-func (MoveStep) effect()      {}
-func (MoveEnv) effect()       {}
-func (IgnorePath) effect()    {}
-func (OwnCopies) effect()     {}
-func (AddCacheMount) effect() {}
-func (AddFlag) effect()       {}
-func (MergeUpdate) effect()   {}
-func (RemoveLists) effect()   {}
-func (MergeRuns) effect()     {}
-func (RemoveFlag) effect()    {}
+func (AddCopy) effect()        {}
+func (MoveStep) effect()       {}
+func (MoveEnv) effect()        {}
+func (IgnorePath) effect()     {}
+func (OwnCopies) effect()      {}
+func (PinRequirement) effect() {}
+func (AddCacheMount) effect()  {}
+func (AddFlag) effect()        {}
+func (MergeUpdate) effect()    {}
+func (RemoveLists) effect()    {}
+func (MergeRuns) effect()      {}
+func (RemoveFlag) effect()     {}

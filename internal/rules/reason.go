@@ -54,6 +54,16 @@ const (
 	InOnBuild        Reason = "it runs in other builds, by ONBUILD"
 	Unconfigured     Reason = "the build's files or arguments are not known"
 	OtherArguments   Reason = "it would not hold for other values of a build argument"
+	SeveralVersions  Reason = "the lock files name several versions"
+	LockConditional  Reason = "the lock file names the version under a condition"
+	LockOutside      Reason = "the lock file's version is none that the line allows"
+	LockPreRelease   Reason = "the lock file's version is a pre-release or a local one"
+	LockElsewhere    Reason = "the lock file takes it from somewhere else than an index"
+	LockDisagrees    Reason = "the lock file names other versions than the files of the install"
+	LockPython       Reason = "the lock file may not be made for the image's Python"
+	HashesAsked      Reason = "the install asks for hashes"
+	ReadByProject    Reason = "the project's own metadata may be made from the file"
+	RequirementForm  Reason = "the line is not written in a form that hitrate edits"
 	SharedWithOthers Reason = "the edit holds for one of several builds only"
 )
 

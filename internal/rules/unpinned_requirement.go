@@ -20,11 +20,15 @@ var _ = register(&Rule{
 		"and no constraints file of the same install does it for it. With the setting `install-line`, packages on the command line too.",
 	Why: "The step's key is the text of the file, not what the index holds. So the cached layer keeps the version that it found once; " +
 		"when anything above it changes, all such packages move at once, without anyone asking.",
+	Fix: "The version that the repository's own lock or constraints file names, in the line of the requirements file: `poetry.lock`, `uv.lock`, `pdm.lock`, `Pipfile.lock`, `constraints.txt`, " +
+		"or what pip-tools compiled from a `.in` file beside it, in the directory of the file or above it, up to the build context. Only where exactly one version is named, without a condition, and the line allows it; " +
+		"where the lock file agrees with all else that the install pins, and with the Python of the image where it says for which Python it is; and not where hashes are asked for or the project's metadata may be made from the file. Else no version is suggested: nothing is invented.",
 	Not: "An unpinned requirement does not invalidate the cache: it goes stale. `>=`, `~=`, `<`, `==1.*` and branches are no pins; `== 1.2`, `===` and markers are fine. " +
-		"Lines that never apply on Linux are left out. No version is suggested: nothing in the repository names one.",
+		"Lines that never apply on Linux are left out.",
 	Sources: []Source{
 		{"pip: repeatable installs", "https://pip.pypa.io/en/stable/topics/repeatable-installs/"},
 		{"pip: requirements file format", "https://pip.pypa.io/en/stable/reference/requirements-file-format/"},
+		{"pip-tools: compiled requirements", "https://pip-tools.readthedocs.io/en/stable/"},
 		{"PEP 440: version specifiers", "https://peps.python.org/pep-0440/#version-specifiers"},
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/#run-instructions"},
 	},
@@ -48,7 +52,7 @@ func checkUnpinnedRequirement(p *Pass) {
 					if install.Tool != "pip" && install.Tool != "uv" && install.Tool != "pipenv" {
 						continue
 					}
-					p.checkSet(p.reads(lane, i, install).set, st.outer, seen)
+					p.checkSet(p.reads(lane, i, install).set, st.outer, p.pythonOf(stage), seen)
 					if setting[bool](p, "install-line") {
 						p.checkLine(install, st.outer)
 					}
@@ -59,7 +63,7 @@ func checkUnpinnedRequirement(p *Pass) {
 }
 
 // checkSet looks at the files of one install; what was said of a line is not said again.
-func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, seen map[Place]bool) {
+func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, python string, seen map[Place]bool) {
 	if set == nil {
 		return
 	}
@@ -76,7 +80,14 @@ func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, seen
 		if name == "" {
 			name = row.Requirement.Raw
 		}
-		p.unpinned(name, at, run)
+		f := unpinned(name, at, p.place(run))
+		if pin, reason := p.pin(set, row, python); pin != nil {
+			f.Unit = pin.unit
+			f.Advice = say(oneOrMany{"Pin it to the version", "Pin them to the versions"}, " of ", code(pin.lock), ".")
+		} else {
+			f.Withheld = string(reason)
+		}
+		p.add(f)
 	}
 }
 
@@ -98,16 +109,16 @@ func (p *Pass) excluded(file string) bool {
 	return !config.Globs{Exclude: p.Config.Rules[p.Rule.ID].Paths.Exclude}.Match(file)
 }
 
-func (p *Pass) unpinned(name string, at Place, run *dockerfile.Instruction) {
-	p.add(Finding{
+func unpinned(name string, at, run Place) Finding {
+	return Finding{
 		Path: at.Path, Span: at.Span, Subject: name,
-		Related: []Place{p.place(run)},
+		Related: []Place{run},
 		Title:   say(code(name), oneOrMany{" is not pinned.", " are not pinned."}),
 		Here:    say(code(name), oneOrMany{" is not pinned.", " are not pinned."}),
 		Why:     say("The cached install keeps the version it found until something above it changes; then it moves without anyone asking."),
 		Advice:  say(oneOrMany{"Pin it", "Pin them"}, ", or install from a lock file."),
-		Done:    say(code(name), " is now pinned."),
-	})
+		Done:    say(code(name), oneOrMany{" is now pinned.", " are now pinned."}),
+	}
 }
 
 // ignoredLine looks for "# hitrate ignore=unpinned-requirement" on the requirement's lines or in the
@@ -163,6 +174,6 @@ func (p *Pass) checkLine(install shelleffects.Install, run *dockerfile.Instructi
 				at = w.Span
 			}
 		}
-		p.unpinned(subject, Place{Path: p.File.Source.Path, Span: at}, run)
+		p.add(unpinned(subject, Place{Path: p.File.Source.Path, Span: at}, p.place(run)))
 	}
 }
