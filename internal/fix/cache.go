@@ -16,8 +16,10 @@ import (
 
 // addCacheMount proves a cache mount on the cache of a tool that the RUN uses:
 //   - the builder and the frontend know cache mounts;
-//   - the tool's cache is on and lies at the target, for the RUN's user on a base image about which
-//     this is known; a mount for another user than root has that user's number;
+//   - the tool's cache is on and lies at the target, for root on a base image about which this is known. For
+//     another user nothing is offered, though the mount has uid and gid: where .cache is not in the image for
+//     certain, which no file says that leaves it to the tool, it would be root's while the RUN runs, as every
+//     directory on the way to a mount's target that is not there, and nothing else could write to it;
 //   - no mount of the RUN lies at, above or below the target;
 //   - no command of the RUN names the cache or something above it (removing a mounted directory
 //     fails), nor is a script that could;
@@ -51,11 +53,7 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if e.Tool == "poetry" && !rules.PoetryEnvironmentApart(e.Step, state) {
 		return rules.EnvironmentThere
 	}
-	user, _, _ := strings.Cut(state.User, ":")
-	switch {
-	case isRoot(state) && e.UID == "" && e.GID == "":
-	case state.UserKnown && user != "" && user == e.UID && isNumber(e.UID) && (e.GID == "" || isNumber(e.GID)):
-	default:
+	if !isRoot(state) {
 		return rules.OtherUser
 	}
 	for _, m := range run.Mounts {
@@ -485,5 +483,3 @@ func frontendHasMounts(f *dockerfile.File) bool {
 	}
 	return true
 }
-
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

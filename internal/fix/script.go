@@ -3,7 +3,6 @@ package fix
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -143,13 +142,6 @@ func sameAssigns(a, b []dockerfile.Assign, more bool) bool {
 	})
 }
 
-func owner(id *uint64) string {
-	if id == nil {
-		return ""
-	}
-	return strconv.FormatUint(*id, 10)
-}
-
 func sameWords(a, b []dockerfile.Word) bool {
 	return slices.EqualFunc(a, b, func(x, y dockerfile.Word) bool { return x.Value == y.Value && x.Literal == y.Literal })
 }
@@ -178,8 +170,8 @@ func onlyUpdates(i *dockerfile.Instruction) bool {
 	return len(run.Commands) > 0 && len(shelleffects.Of(run, dockerfile.State{}).Updates) == len(run.Commands)
 }
 
-// sameMounts says whether a RUN has the declared cache mounts more, with no option but their owner,
-// and no others.
+// sameMounts says whether a RUN has the declared cache mounts more, with no option but how they are shared, and
+// no others.
 func sameMounts(was, now *dockerfile.Run, added []rules.AddCacheMount) bool {
 	left := slices.Clone(now.Mounts)
 	for _, m := range was.Mounts {
@@ -202,7 +194,7 @@ func sameMounts(was, now *dockerfile.Run, added []rules.AddCacheMount) bool {
 	}
 	for _, m := range left {
 		declared := slices.ContainsFunc(added, func(a rules.AddCacheMount) bool {
-			return m.Target == a.Target && owner(m.UID) == a.UID && owner(m.GID) == a.GID &&
+			return m.Target == a.Target && m.UID == nil && m.GID == nil &&
 				cmp.Or(string(m.CacheSharing), string(instructions.MountSharingShared)) == cmp.Or(a.Sharing, string(instructions.MountSharingShared))
 		})
 		if !declared || m.Type != instructions.MountTypeCache || m.From != "" || m.Source != "" || m.ReadOnly ||

@@ -110,14 +110,13 @@ type IgnorePath struct{ Pattern string }
 // stays as it is.
 type PinRequirement struct{ Name, Version, Lock string }
 
-// AddCacheMount gives a RUN a cache mount for Tool's cache of the RUN's user; for apt, for what it
-// keeps of its archives and indexes.
+// AddCacheMount gives a RUN of root a cache mount for Tool's cache; for apt, for what it keeps of its archives
+// and indexes.
 type AddCacheMount struct {
-	Step     *dockerfile.Instruction
-	Tool     string
-	Target   string
-	UID, GID string // "" for root
-	Sharing  string // "" for the default, shared
+	Step    *dockerfile.Instruction
+	Tool    string
+	Target  string
+	Sharing string // "" for the default, shared
 }
 
 // AddFlag adds a flag that keeps a command from writing its cache.
