@@ -425,11 +425,19 @@ func requirements(path string, depth int) ([]string, error) {
 	return all, nil
 }
 
+func systemDirectory(p string) bool {
+	p, err := filepath.Abs(p)
+	return err == nil && slices.Contains([]string{"/.lab", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sbin", "/sys", "/tmp", "/usr", "/var"}, p)
+}
+
 // contents is a digest of everything below a path, for a build backend may read all of it, but for
 // Dockerfiles: their text is what the images that are compared are made of.
 func contents(path string) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && systemDirectory(p) {
+			return filepath.SkipDir // a project in the root directory is not made of the system
+		}
 		if errors.Is(err, fs.ErrPermission) {
 			return nil // another user's
 		}
