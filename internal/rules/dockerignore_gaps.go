@@ -143,20 +143,9 @@ func (p *Pass) reportGaps(c *copied) {
 	if err != nil || p.excluded(p.Context.IgnoreFile) {
 		return
 	}
-	ignored, exceptions := p.gitIgnored(), strings.Contains(string(file.Data), "!")
 	var names, lines []string
 	secret, rootOnly := false, false
-	wanted := slices.DeleteFunc(slices.Clone(gaps), func(g gap) bool {
-		return !slices.ContainsFunc(g.git, func(name string) bool { return ignored[name] }) || !exceptions && p.everywhere(g)
-	})
-	if len(wanted) == 0 {
-		return
-	}
-	found := p.see()
-	for _, g := range wanted {
-		if !p.letsThrough(g, found) {
-			continue
-		}
+	for _, g := range p.openGaps(strings.Contains(string(file.Data), "!")) {
 		names, lines = append(names, g.name), append(lines, g.pattern)
 		secret = secret || g.name == ".env"
 		rootOnly = rootOnly || strings.HasPrefix(g.pattern, "**/") && p.Context.Ignored(path.Join(g.name, g.inside))
@@ -193,6 +182,24 @@ func (p *Pass) reportGaps(c *copied) {
 	})
 }
 
+// openGaps are the gaps through which something could go along: .gitignore names it, and the ignore file that
+// applies, if one does, does not leave it out. Both the rule and the ignore file that another rule writes
+// go by them. exceptions says that the ignore file takes something back.
+func (p *Pass) openGaps(exceptions bool) []gap {
+	if p.Read == nil {
+		return nil
+	}
+	ignored := p.gitIgnored()
+	wanted := slices.DeleteFunc(slices.Clone(gaps), func(g gap) bool {
+		return !slices.ContainsFunc(g.git, func(name string) bool { return ignored[name] }) || !exceptions && p.everywhere(g)
+	})
+	if len(wanted) == 0 {
+		return nil
+	}
+	found := p.see()
+	return slices.DeleteFunc(wanted, func(g gap) bool { return !p.letsThrough(g, found) })
+}
+
 // everywhere says whether the ignore file leaves something out in every directory, if it has no exceptions.
 func (p *Pass) everywhere(g gap) bool {
 	dir := ""
@@ -209,7 +216,8 @@ func (p *Pass) letsThrough(g gap, s seen) bool {
 		return false // what is committed is meant to be there
 	}
 	for _, in := range p.File.Instructions {
-		if NamesPath(in, g.name) {
+		// What a command names as well is most often made by it (a virtual environment); .env is not.
+		if NamesPath(in, g.name) || g.name == ".env" && p.wordsName(in, g.name) {
 			return false
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
-	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -23,7 +22,7 @@ var _ = register(&Rule{
 		"the step and all below it run again, and the history of the repository goes into the layer.",
 	Fix: "The line `.git` at the end of the ignore file.",
 	Not: "Builds from a Git context, in which there is no `.git`; contexts below the root; ignore files that speak of `.git`, be it in a comment or to keep it; " +
-		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, the go command, which writes the commit into what it builds, and scripts, Makefiles and settings that name one of these. To ignore `.git` always is no good advice.",
+		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, the go command, which writes the commit into what it builds, and scripts, Makefiles and settings that name one of these; builds of which a `RUN`, an `ENV` or the image's command names `.git`. To ignore `.git` always is no good advice.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -57,7 +56,7 @@ func checkGitIgnored(p *Pass) {
 
 func (p *Pass) reportGit(c *copied) {
 	file, err := p.Read(p.Context.IgnoreFile)
-	if err != nil || mentionsGit.Match(file.Data) || p.readsGit() {
+	if err != nil || mentionsGit.Match(file.Data) || len(p.gitReader()) > 0 {
 		return
 	}
 	name := path.Base(p.Context.IgnoreFile)
@@ -92,135 +91,6 @@ func ignoreGit(file *source.File) *Unit {
 		Edits:   []source.Edit{{Span: source.Span{Start: end, End: end}, New: text}},
 		Effects: []Effect{IgnorePath{Pattern: ".git"}},
 		Note:    say("Leave it out only if nothing asks git for a version when the container runs."),
-	}
-}
-
-// asksGit is a text that gets a version or a commit from git, or looks into .git, as the go command does.
-var asksGit = regexp.MustCompile(`\bgit["',\s]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|\b(import git|from git import|GitPython|simple-git|git-rev|pygit2|dulwich)\b|VCS_REF|setuptools[-_]scm|\bgo (build|install|run|tool)\b`)
-
-// gitArchive is a plugin that reads .git_archival.txt, which git archive writes, in place of .git.
-var gitArchive = regexp.MustCompile(`setuptools[-_]scm[-_]git[-_]archive`)
-
-// readsGit says whether something that the build runs is known to read .git, or may: a git command, a tool
-// for versions, or a text that names git among the files which the steps and the image's command name.
-func (p *Pass) readsGit() bool {
-	if p.versionFromGit() != "" || slices.ContainsFunc(p.File.Instructions, func(in *dockerfile.Instruction) bool { return NamesPath(in, ".git") }) {
-		return true
-	}
-	for _, file := range append(p.programs(), p.otherDockerfiles()...) {
-		text, err := p.Read(p.Context.RepoPath(file))
-		if err != nil {
-			return true // not known: silence
-		}
-		if asksGit.MatchString(gitArchive.ReplaceAllString(string(text.Data), "")) {
-			return true
-		}
-	}
-	return false
-}
-
-// versionFiles are files at the root of a context that commonly say which version it is.
-var versionFiles = []string{"version.py", "_version.py", "setup.py", "setup.cfg", "noxfile.py", "tasks.py", "fabfile.py", "version.sh", "get_version.py"}
-
-// byTool are the files that a program reads without their being named.
-var byTool = map[string][]string{
-	"make": {"Makefile", "makefile", "GNUmakefile"}, "npm": {"package.json"}, "yarn": {"package.json"}, "pnpm": {"package.json"}, "bun": {"package.json"},
-	"just": {"justfile", "Justfile"}, "task": {"Taskfile.yml", "Taskfile.yaml"}, "nox": {"noxfile.py"}, "tox": {"tox.ini"}, "inv": {"tasks.py"}, "invoke": {"tasks.py"}, "rake": {"Rakefile"},
-	"goreleaser": {".goreleaser.yml", ".goreleaser.yaml"},
-}
-
-// programs are the files of the context that the build may run: those that its commands name, and those
-// that their tools read.
-func (p *Pass) programs() []string {
-	var out []string
-	add := func(name string) {
-		name = strings.TrimPrefix(path.Clean("/"+name), "/")
-		if e, ok := p.Context.Tree.Lookup(name); ok && e.Mode != "160000" && !slices.Contains(out, name) && len(out) < maxPrograms {
-			out = append(out, name)
-		}
-	}
-	for _, name := range versionFiles {
-		add(name)
-	}
-	for _, stage := range p.File.Stages {
-		for _, in := range stage.Instructions {
-			if in.Run() != nil {
-				p.namedBy(in.Run(), p.states[in], add)
-			}
-			if in.Keyword == "ENTRYPOINT" || in.Keyword == "CMD" {
-				for _, a := range in.Args {
-					for _, word := range strings.Fields(a.Value) {
-						p.inContext(p.states[in].Workdir, word, add)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
-// dockerfileName are the names of Dockerfiles.
-var dockerfileName = regexp.MustCompile(`(?i)^(dockerfile|containerfile)([._-].*)?$|\.(dockerfile|containerfile)$`)
-
-// otherDockerfiles are those that the same ignore file may apply to.
-func (p *Pass) otherDockerfiles() []string {
-	var out []string
-	if path.Base(p.Context.IgnoreFile) != ".dockerignore" {
-		return nil
-	}
-	for _, e := range p.Context.All.Entries {
-		if e.Path != p.File.Source.Path && e.Mode != "120000" && e.Mode != "160000" && dockerfileName.MatchString(path.Base(e.Path)) &&
-			!strings.HasSuffix(e.Path, ".dockerignore") && len(out) < maxPrograms {
-			out = append(out, e.Path)
-		}
-	}
-	return out
-}
-
-// maxPrograms bounds how many texts are asked for.
-const maxPrograms = 30
-
-// namedBy adds what the commands of a RUN name and what their tools read.
-func (p *Pass) namedBy(run *dockerfile.Run, state dockerfile.State, add func(string)) {
-	for _, cmd := range run.Commands {
-		dir := path.Join("/", state.Workdir, cmd.Dir)
-		if path.IsAbs(cmd.Dir) {
-			dir = path.Clean(cmd.Dir)
-		}
-		for _, name := range byTool[cmd.Name] {
-			p.inContext(dir, name, add)
-		}
-		if cmd.Name == "" || cmd.Name == "rm" || cmd.Name == "mkdir" {
-			continue
-		}
-		for _, w := range cmd.Words {
-			if w.Literal && !strings.HasPrefix(w.Value, "-") && !strings.Contains(w.Value, "\n") {
-				p.inContext(dir, w.Value, add)
-			}
-		}
-	}
-}
-
-// inContext adds the files of the context that a word in a directory of the image may name: where one of
-// the copies puts them, and by the same path.
-func (p *Pass) inContext(dir, word string, add func(string)) {
-	if word == "" || len(word) > 200 || strings.ContainsAny(word, "$*?;|&<>(){}") {
-		return
-	}
-	image := word
-	if !path.IsAbs(word) {
-		image = path.Join(dir, word)
-		add(word)
-	}
-	image = path.Clean(image)
-	for _, in := range p.File.Instructions {
-		for _, c := range p.copiesOf(in) {
-			if c.destKnown && shelleffects.Covers(c.dest, image) {
-				if file, _ := c.at(image); file != "" {
-					add(file)
-				}
-			}
-		}
 	}
 }
 

@@ -5,11 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
-	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
 var _ = register(&Rule{
@@ -21,7 +18,7 @@ var _ = register(&Rule{
 		"A commit without any change to the code, or an edit of the Dockerfile's comments, runs the step and all below it again.",
 	Fix: "`hitrate check --fix` writes an ignore file that fits. A review shows it: a file that does not exist cannot be suggested in a pull request.",
 	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files, or of which nothing shows that they are what the image is built from. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
-		"`.git` is not to be ignored always: where a version is read from it (setuptools-scm, hatch-vcs, versioneer, pbr, `git describe`), it stays.",
+		"`.git` is not to be ignored always: where a version is read from it (setuptools-scm, hatch-vcs, versioneer, pbr, `git describe`), or a command names it, it stays, by the same judgement as in dockerignore-misses-git.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
 		{"docker/build-push-action: Git context", "https://github.com/docker/build-push-action#git-context"},
@@ -77,10 +74,13 @@ func (p *Pass) reportNoIgnore(c *copied) {
 		takes = code(p.mountText(c))
 	}
 	root := p.Context.Build.Context == "." || p.Context.Build.Context == ""
-	version := p.versionFromGit()
+	var reader Text
+	if root {
+		reader = p.gitReader()
+	}
 	what := say("everything in the directory")
 	switch {
-	case root && version == "":
+	case root && len(reader) == 0:
 		what = say(code(".git"), " and everything else")
 	case !root:
 		what = say("everything in ", code(p.Context.Build.Context))
@@ -93,16 +93,17 @@ func (p *Pass) reportNoIgnore(c *copied) {
 		Why:     say(takes, " (line ", p.line(c.in), ") takes it all, and a change to any of it runs this step and those below it again."),
 		Advice:  say("Add an ignore file for what the image does not need."),
 		Done:    say("An ignore file now applies to this build."),
-		NewFile: p.ignoreFile(version),
+		NewFile: p.ignoreFile(root && len(reader) == 0),
 	}
-	if version != "" && root {
-		f.Advice = say("Add an ignore file for what the image does not need; ", code(".git"), " stays in, since ", version, " reads it.")
+	if len(reader) > 0 {
+		f.Advice = say("Add an ignore file for what the image does not need; ", code(".git"), " stays in, since ", reader, ".")
 	}
 	p.report(c.in, f)
 }
 
-// ignoreFile is an ignore file that leaves out nothing that a COPY names or an install reads.
-func (p *Pass) ignoreFile(version string) *NewFile {
+// ignoreFile is an ignore file that leaves out nothing that a COPY names or an install reads, and all that
+// dockerignore-gaps would ask for; git says whether .git is left out.
+func (p *Pass) ignoreFile(git bool) *NewFile {
 	dockerfile := p.File.Source.Path
 	name := ".dockerignore"
 	type group struct {
@@ -123,22 +124,28 @@ func (p *Pass) ignoreFile(version string) *NewFile {
 		{"Caches and reports", []string{"**/__pycache__", "**/*.py[cod]", "**/.pytest_cache", "**/.mypy_cache", "**/.ruff_cache", "**/.tox", "**/.nox", "**/.coverage", "**/htmlcov"}},
 	}
 	named := p.namedFiles()
-	var b strings.Builder
-	for _, g := range groups {
-		var lines []string
-		for _, pattern := range g.patterns {
-			if pattern == ".git" && (version != "" || !p.root()) || p.patternHits(pattern, named) {
-				continue
-			}
-			lines = append(lines, pattern)
+	var written []string
+	for i := range groups {
+		groups[i].patterns = slices.DeleteFunc(groups[i].patterns, func(pattern string) bool {
+			return pattern == ".git" && !git || p.patternHits(pattern, named)
+		})
+		written = append(written, groups[i].patterns...)
+	}
+	var more []string
+	for _, g := range p.openGaps(false) {
+		if !slices.Contains(written, g.pattern) && !slices.Contains(written, "**/"+g.pattern) {
+			more = append(more, g.pattern)
 		}
-		if len(lines) == 0 {
+	}
+	var b strings.Builder
+	for _, g := range append(groups, group{"What git ignores, too", more}) {
+		if len(g.patterns) == 0 {
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteString("\n")
 		}
-		b.WriteString("# " + g.title + "\n" + strings.Join(lines, "\n") + "\n")
+		b.WriteString("# " + g.title + "\n" + strings.Join(g.patterns, "\n") + "\n")
 	}
 	at := name
 	if !p.root() {
@@ -212,85 +219,4 @@ func (p *Pass) patternHits(pattern string, named []string) bool {
 		}
 	}
 	return false
-}
-
-// versionTools read the version of a package from git. Their names are those under which they are
-// asked for in pyproject.toml's build-system.requires.
-var versionTools = []string{"setuptools-scm", "hatch-vcs", "versioneer", "pbr", "setuptools-git-versioning", "poetry-dynamic-versioning", "uv-dynamic-versioning", "dunamai", "pdm-backend", "versioningit", "flit-scm", "vcs-versioning", "miniver"}
-
-// versionFromGit says what reads .git in the build, "" where nothing is known to.
-func (p *Pass) versionFromGit() string {
-	for _, in := range p.File.Instructions {
-		for _, cmd := range commandsOf(in) {
-			if cmd.Name == "git" && len(cmd.Words) > 1 && !slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool {
-				return w.Value == "clone" || w.Value == "config" || w.Value == "--version" || w.Value == "init"
-			}) {
-				return "a git command"
-			}
-			if buildsGo(cmd) {
-				return "the go command"
-			}
-		}
-	}
-	return p.versionTool()
-}
-
-// buildsGo says whether a command builds Go programs: go writes the commit of the source into them.
-// Source: "go help build", -buildvcs.
-func buildsGo(cmd *dockerfile.Command) bool {
-	return cmd.Name == "go" && len(cmd.Words) > 1 && slices.Contains([]string{"build", "install", "run", "tool"}, cmd.Words[1].Value)
-}
-
-func commandsOf(in *dockerfile.Instruction) []*dockerfile.Command {
-	if in.Run() == nil {
-		return nil
-	}
-	return in.Run().Commands
-}
-
-// versionTool looks into the context's pyproject.toml, setup.cfg and setup.py.
-func (p *Pass) versionTool() string {
-	for _, name := range []string{"pyproject.toml", "setup.py", "setup.cfg"} {
-		if _, ok := p.Context.Tree.Lookup(name); !ok {
-			continue
-		}
-		if p.Read == nil {
-			return name
-		}
-		file, err := p.Read(p.Context.RepoPath(name))
-		if err != nil {
-			return name // not known: keep .git
-		}
-		if name == "pyproject.toml" {
-			var project struct {
-				BuildSystem struct {
-					Requires []string `toml:"requires"`
-				} `toml:"build-system"`
-			}
-			if _, err := toml.Decode(string(file.Data), &project); err != nil {
-				return name
-			}
-			for _, r := range project.BuildSystem.Requires {
-				if tool := versionToolIn(r); tool != "" && tool != "pdm-backend" {
-					return tool
-				}
-			}
-			continue
-		}
-		// setup.py is a program: that it names one of the tools is reason enough to leave .git alone.
-		if tool := versionToolIn(string(file.Data)); tool != "" {
-			return tool
-		}
-	}
-	return ""
-}
-
-func versionToolIn(text string) string {
-	text = strings.ReplaceAll(strings.ToLower(text), "_", "-")
-	for _, tool := range versionTools {
-		if strings.Contains(text, tool) {
-			return tool
-		}
-	}
-	return ""
 }

@@ -227,6 +227,7 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 		}
 		if f.NewFile != nil {
 			fmt.Fprintf(&out, "new file %s\n%s", f.NewFile.Path, indent("| ", f.NewFile.Text))
+			c.settles(t, f, f.NewFile.Path, []byte(f.NewFile.Text))
 		}
 		out.WriteString("\n")
 	}
