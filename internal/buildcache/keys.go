@@ -3,8 +3,10 @@ package buildcache
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -21,6 +23,12 @@ type MissingSourceError struct {
 	Lines  source.Lines
 	Source string // as a path of the context
 	Named  string // of a named context; "" for the main one
+	// Link is the first symbolic link on the way to Source, "" for none; To is its text, Target the path of the
+	// context that it and those after it lead to, where nothing is. Outside says that one of them leads out of
+	// the context on the machine that it was made on: BuildKit follows links inside the context, takes its root
+	// for "/", and stops there at "..".
+	Link, To, Target string
+	Outside          bool
 }
 
 func (e *MissingSourceError) Error() string {
@@ -206,11 +214,40 @@ func (p *Plan) failure(t *files, n *keyNode, dep *keyDep, s *selection, err erro
 	}
 	switch {
 	case errors.Is(err, errNotFound):
+		t.followed(s.begin, missing)
 		return missing
 	case errors.Is(err, errMatching):
 		return &dockerfile.LimitError{Path: p.path, What: "bytes of paths to match patterns of COPY against", Value: *t.spent, Most: maxMatching}
 	}
 	return fmt.Errorf("%s:%d: %s: %w", p.path, missing.Lines.First, s.path, err)
+}
+
+// followed says which links lead to what is missing.
+func (t *files) followed(p string, missing *MissingSourceError) {
+	current, rest := "", strings.TrimPrefix(rooted(p), "/")
+	for links := 0; rest != "" && links <= maxFollow; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		if name == ".." && current == "" {
+			missing.Outside = true
+		}
+		next := strings.TrimSuffix(path.Join("/", current, name), "/")
+		f := t.walk(next)
+		if f == nil || !f.link {
+			current = next
+			continue
+		}
+		if links++; missing.Link == "" {
+			missing.Link, missing.To = strings.TrimPrefix(next, "/"), f.content
+		}
+		if path.IsAbs(f.content) {
+			current, missing.Outside = "", true
+		}
+		rest = f.content + "/" + rest
+	}
+	if missing.Link != "" {
+		missing.Target = strings.TrimPrefix(current, "/")
+	}
 }
 
 // sent says whether the directory is there that a wildcard without a match looks into. The client sends what the

@@ -131,6 +131,30 @@ func TestMissingSource(t *testing.T) {
 	}
 }
 
+func TestMissingBehindLinks(t *testing.T) {
+	for _, test := range []struct {
+		source, link string
+		want         MissingSourceError
+	}{
+		{"p", "../out/p", MissingSourceError{Source: "/p", Link: "p", To: "../out/p", Target: "out/p", Outside: true}},
+		{"p/x", "a/../../b", MissingSourceError{Source: "/p/x", Link: "p", To: "a/../../b", Target: "b/x", Outside: true}},
+		{"p", "/etc/passwd", MissingSourceError{Source: "/p", Link: "p", To: "/etc/passwd", Target: "etc/passwd", Outside: true}},
+		{"p", "a/../b", MissingSourceError{Source: "/p", Link: "p", To: "a/../b", Target: "b"}},
+		{"../../etc/passwd", "b", MissingSourceError{Source: "/etc/passwd"}},
+	} {
+		tree := buildcontext.NewTree([]buildcontext.Entry{
+			{Path: "Dockerfile", Mode: buildcontext.ModeFile, Object: "FROM a\nCOPY " + test.source + " /d/\n"},
+			{Path: "p", Mode: buildcontext.ModeSymlink, Object: test.link, Link: test.link},
+		})
+		_, _, err := keysOf(t, tree, nil)
+		test.want.Path, test.want.Lines = "Dockerfile", source.Lines{First: 2, Last: 2}
+		var got *MissingSourceError
+		if !errors.As(err, &got) || *got != test.want {
+			t.Errorf("COPY %s, p a link to %s: error %+v, want %+v", test.source, test.link, err, test.want)
+		}
+	}
+}
+
 // FuzzPlan: whatever a build is, after it nothing of it runs again; and with an empty cache
 // everything does.
 func FuzzPlan(f *testing.F) {
