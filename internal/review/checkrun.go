@@ -17,6 +17,9 @@ const (
 	maxListed      = 100 // files listed with a reason
 )
 
+// notAnalysed begins the reasons for which a file was not looked at.
+const notAnalysed = "not analysed: "
+
 // checkRun writes the check run of the head; review is the one about to be posted, nil for none.
 func (d *decision) checkRun(review *NewReview) *CheckRun {
 	if !d.relevant() && d.Config.Check.Run != config.RunAlways {
@@ -39,8 +42,8 @@ func (d *decision) relevant() bool {
 }
 
 // conclusion fails only where the configuration asks for it: a finding alone never blocks a merge. It is
-// neutral while there is an error or an edit to take; remarks that are the author's to weigh leave it
-// a success.
+// neutral while there is an error or an edit to take, and where a changed file was not looked at; remarks
+// that are the author's to weigh leave it a success.
 func (d *decision) conclusion(open []*finding) string {
 	failOn := d.Config.Check.FailOn
 	for _, f := range open {
@@ -54,7 +57,7 @@ func (d *decision) conclusion(open []*finding) string {
 			return "neutral"
 		}
 	}
-	if d.NotAnalysed != "" {
+	if d.NotAnalysed != "" || len(d.Head.Skipped) > 0 {
 		return "neutral"
 	}
 	return "success"
@@ -71,6 +74,8 @@ func (d *decision) checkTitle(open []*finding) string {
 		return count(len(others), "finding") + untouched
 	case len(open) == 0 && !d.relevant():
 		return "No build file is changed"
+	case len(open) == 0 && len(d.Head.Skipped) > 0:
+		return d.skippedTitle()
 	case len(open) == 0:
 		return "Nothing found"
 	}
@@ -88,9 +93,7 @@ func (d *decision) checkTitle(open []*finding) string {
 	if counted {
 		title = c.headline()
 	}
-	if utf8.RuneCountInString(title) > maxTitle {
-		title = string([]rune(title)[:maxTitle]) + "…"
-	}
+	title = shortTitle(title)
 	number := 0
 	suggestions := map[int]bool{}
 	for n, f := range open {
@@ -108,6 +111,28 @@ func (d *decision) checkTitle(open []*finding) string {
 		title += " · " + count(len(suggestions), "suggestion")
 	}
 	return title
+}
+
+func shortTitle(title string) string {
+	if utf8.RuneCountInString(title) > maxTitle {
+		return string([]rune(title)[:maxTitle]) + "…"
+	}
+	return title
+}
+
+// skippedTitle is the title where nothing was found and something not looked at: the reason why, where
+// it is one file and there is nothing else.
+func (d *decision) skippedTitle() string {
+	skipped := d.Head.Skipped
+	switch {
+	case len(d.Head.Dockerfiles) > 0:
+		return "Nothing found · " + count(len(skipped), "file") + " not analysed"
+	case len(skipped) > 1:
+		return "Not analysed: " + count(len(skipped), "file")
+	}
+	// What follows the colon explains the reason.
+	reason, _, _ := strings.Cut(strings.TrimPrefix(skipped[0].Message, notAnalysed), ": ")
+	return shortTitle("Not analysed: " + withoutMentions(visible(reason)))
 }
 
 // summary lists what was found, and what was not looked at.
@@ -148,7 +173,7 @@ func (d *decision) summary(open []*finding) string {
 	switch n := len(d.Head.Dockerfiles); {
 	case len(others) > 0:
 		add(count(len(others), "finding") + untouched + ".")
-	case len(open) > 0 || d.NotAnalysed != "":
+	case len(open) > 0 || d.NotAnalysed != "" || n == 0 && len(d.Head.Skipped) > 0:
 	case n > 0:
 		add("Looked at " + count(n, "Dockerfile") + ": nothing to say.")
 	default:

@@ -181,7 +181,7 @@ func (d *decision) plan() Plan {
 	}
 	switch {
 	case d.NotAnalysed != "":
-		p.Reason = "not analysed: " + d.NotAnalysed
+		p.Reason = notAnalysed + d.NotAnalysed
 	case mode == config.ModeObserve:
 		p.Reason = "mode observe: " + count(len(d.open()), "finding")
 	case mode == config.ModeCheckOnly:
@@ -192,6 +192,8 @@ func (d *decision) plan() Plan {
 		p.Reason = "reviewed already"
 	case len(d.open()) > 0:
 		p.Reason = "nothing new to say"
+	case len(d.Head.Skipped) > 0:
+		p.Reason = "nothing found; " + count(len(d.Head.Skipped), "file") + " not analysed"
 	default:
 		p.Reason = "nothing found"
 	}

@@ -576,3 +576,34 @@ func TestLocalHasNoMarksAndNoLinks(t *testing.T) {
 		t.Errorf("nothing found: %q", got)
 	}
 }
+
+func TestNotLookedAtIsNotNothingFound(t *testing.T) {
+	needs := analysis.Problem{Path: "Dockerfile", Line: 2, Message: "not analysed: needs builds.args.TAG in .github/hitrate.yml: FROM uses this ARG"}
+	other := analysis.Problem{Path: "x.Dockerfile", Message: "not analysed: @somebody"}
+	for _, test := range []struct {
+		skipped    []analysis.Problem
+		dockerfile int
+		title      string
+	}{
+		{[]analysis.Problem{needs}, 0, "Not analysed: needs builds.args.TAG in .github/hitrate.yml"},
+		{[]analysis.Problem{other}, 0, "Not analysed: " + withoutMentions("@somebody")},
+		{[]analysis.Problem{needs, other}, 0, "Not analysed: 2 files"},
+		{[]analysis.Problem{needs}, 1, "Nothing found · 1 file not analysed"},
+	} {
+		s := situation()
+		s.Head.Dockerfiles = make([]analysis.Dockerfile, test.dockerfile)
+		s.Head.Skipped = test.skipped
+		check := Decide(s).Check
+		if check.Title != test.title || check.Conclusion != "neutral" || !strings.Contains(check.Summary, "Not looked at:") ||
+			strings.Contains(check.Summary, "No file that decides a build") {
+			t.Errorf("%d skipped and %d looked at: %+v, want the title %q", len(test.skipped), test.dockerfile, check, test.title)
+		}
+	}
+}
+
+func TestLocalSaysWhatWasNotLookedAt(t *testing.T) {
+	p := Preview{Check: CheckRun{Title: "Not analysed: 2 files"}, Skipped: "- `a`: not analysed: x"}
+	if got, want := p.Markdown(), "No review: Not analysed: 2 files.\n\nNot looked at:\n\n- `a`: not analysed: x\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

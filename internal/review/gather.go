@@ -114,7 +114,7 @@ func (g *gatherer) reports(ctx context.Context, said []string) error {
 	case g.failed != nil:
 		return g.failed
 	case errors.As(err, &hopeless):
-		g.s.NotAnalysed = strings.TrimPrefix(hopeless.NotAnalysed(), "not analysed: ")
+		g.s.NotAnalysed = strings.TrimPrefix(hopeless.NotAnalysed(), notAnalysed)
 		return nil
 	case err != nil:
 		return fmt.Errorf("analyse the head: %w", err)

@@ -13,6 +13,8 @@ type Preview struct {
 	Body     string // "" where there would be no review
 	Comments []Comment
 	Check    CheckRun
+	// Skipped lists the changed files that were not looked at, with the reasons, as Markdown; "" for none.
+	Skipped string
 }
 
 // Preview says what Review would post on a pull request as reader has it, and posts nothing.
@@ -29,7 +31,9 @@ func (r *Reviewer) Preview(ctx context.Context, reader Reader) (Preview, error) 
 		return Preview{}, err
 	}
 	g.s.DocsURL = r.DocsURL
-	return preview(Decide(g.s)), nil
+	p := preview(Decide(g.s))
+	p.Skipped = problems(g.s.Head.Skipped, words)
+	return p, nil
 }
 
 func preview(plan Plan) Preview {
@@ -49,6 +53,15 @@ func preview(plan Plan) Preview {
 
 // Markdown writes the preview as one text.
 func (p Preview) Markdown() string {
+	text := p.said()
+	if p.Skipped != "" {
+		text += "\nNot looked at:\n\n" + p.Skipped + "\n"
+	}
+	return text
+}
+
+// said is what would be posted, or why nothing would.
+func (p Preview) said() string {
 	switch {
 	case p.Check.Title == "":
 		return "No review: the change touches nothing that hitrate reads, or is off by configuration.\n"
