@@ -4,6 +4,8 @@ package buildcontext
 
 import (
 	"path"
+	"strconv"
+	"strings"
 )
 
 // Kind is where the files of a build come from.
@@ -39,6 +41,7 @@ type Build struct {
 	Target     string // "" is the last stage
 	Args       map[string]string
 	Volatile   []string          // arguments that the build passes with another value each time: a commit, a run number, a date; sorted
+	VolatileAt map[string]int    // the lines of the file that Origin names where these are passed, as far as they are known beside Origin's
 	Contexts   map[string]string // named contexts: "./" and a directory of the repository, an address as written, or UnknownContext
 	Platforms  []string          // as written; none: the builder's own
 	Made       []Made            // what a workflow writes before it
@@ -47,6 +50,19 @@ type Build struct {
 	CacheFrom  string // how the cache is known, for people: ".github/workflows/ci.yml, line 31"
 	Origin     string // how it is known, for people: "builds in .github/hitrate.yml", "docker-compose.yml, line 7", "guessed from COPY sources"
 	Certain    bool   // of a guess: everything that the Dockerfile names is there, and in no directory above
+}
+
+// OriginPlace is the file that an Origin or a CacheFrom names, and the line, 0 where it names none.
+func OriginPlace(origin string) (file string, line int) {
+	at := strings.LastIndex(origin, ", line ")
+	if at <= 0 {
+		return origin, 0
+	}
+	line, err := strconv.Atoi(origin[at+len(", line "):])
+	if err != nil || line <= 0 {
+		return origin, 0
+	}
+	return origin[:at], line
 }
 
 // Context is what BuildKit sees of a tree for one build.

@@ -324,13 +324,9 @@ func (d *decision) withoutCache(paths []string, opening *item) []block {
 
 // origin links a place that is known as text, like ".github/workflows/ci.yml, line 31".
 func (d *decision) origin(text string) string {
-	at := strings.LastIndex(text, ", line ")
-	line := 0
-	if at > 0 {
-		if _, err := fmt.Sscanf(text[at:], ", line %d", &line); err == nil && line > 0 {
-			l := source.Lines{First: line, Last: line}
-			return d.place(text[:at], l, linesName(l))
-		}
+	if file, line := buildcontext.OriginPlace(text); line > 0 {
+		l := source.Lines{First: line, Last: line}
+		return d.place(file, l, linesName(l))
 	}
 	if text == "" {
 		return ""

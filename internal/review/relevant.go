@@ -88,7 +88,7 @@ func (g *gatherer) rebuilt(ctx context.Context, head tree) ([]string, error) {
 		facts := workflow.Read(files, func(p string) bool { _, ok := t.find(p); return ok })
 		dockerfiles := map[string]string{} // by build
 		for _, b := range facts.Builds {
-			b.Origin, b.CacheFrom = "", "" // name lines, which move
+			b.Origin, b.CacheFrom, b.VolatileAt = "", "", nil // name lines, which move
 			dockerfiles[fmt.Sprintf("%+v", b)] = b.Dockerfile
 		}
 		for _, s := range facts.Steps {

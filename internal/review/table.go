@@ -8,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcache"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 const (
@@ -74,7 +75,11 @@ func tellsNumbers(p analysis.Plan) bool {
 
 // buildName tells a build from the other ones of its Dockerfile, inside a summary.
 func buildName(p analysis.Plan) string {
-	name := "from " + htmlCode(p.Build.Origin)
+	file, line := buildcontext.OriginPlace(p.Build.Origin)
+	name := "from " + htmlCode(file)
+	if line > 0 {
+		name += fmt.Sprintf(", line %d", line)
+	}
 	if p.Build.Target != "" {
 		name = "target " + htmlCode(p.Build.Target) + ", " + name
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -29,7 +30,8 @@ var tagDefault = regexp.MustCompile(`(?i)^["']?(|latest|head|manual|none|null)["
 // known is how it is known that an ARG changes.
 type known struct {
 	as     string // "build": with each build, "release": with each release; "" for neither
-	origin string // the build that passes it; "" where its name and use tell
+	origin string // the file of the build that passes it, or another name of the build; "" where its name and use tell
+	line   int    // where it does, 0 where that is not known
 	use    bool   // its use tells, whatever its name is
 }
 
@@ -50,7 +52,11 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 			if !use.anywhere && !volatileName.MatchString(name) && !releaseName.MatchString(name) {
 				return known{} // what nothing uses is passed to run the steps below it again
 			}
-			return known{as: "build", origin: b.Origin}
+			file, line := buildcontext.OriginPlace(b.Origin)
+			if at := b.VolatileAt[name]; at > 0 && line > 0 {
+				line = at
+			}
+			return known{as: "build", origin: file, line: line}
 		}
 	}
 	if passed || value != nil && !plainDefault.MatchString(*value) {

@@ -274,7 +274,7 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 		how = say("the version that the project is built as")
 	}
 	if why.origin != "" {
-		how = say("to which ", code(why.origin), " gives another value with each build")
+		how = say("to which ", code(why.origin), passedAt(same, why.origin), " gives another value with each build")
 	}
 	f.Why = say(they, " part of the environment of every RUN below, and ", list(names), ", ", how, ", ", stand, " above ", p.linesOf(hit), ".")
 	switch {
@@ -288,6 +288,35 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 	f.Done = say(list(names), " now ", stand, " below the steps that do not use ", them, ".")
 	f.Unit, f.Withheld = p.moveVolatile(stage, same, others)
 	p.report(first.steps[0], f)
+}
+
+// passedAt names the lines of a file on which it passes variables: ", line 8," or ", lines 8 and 9,".
+func passedAt(all []*carried, file string) Text {
+	var at []int
+	for _, c := range all {
+		if c.known.origin == file && c.known.line > 0 {
+			at = append(at, c.known.line)
+		}
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	if len(at) == 0 {
+		return nil
+	}
+	parts := []any{", line "}
+	if len(at) > 1 {
+		parts[0] = ", lines "
+	}
+	for i, line := range at {
+		switch {
+		case i > 0 && i == len(at)-1:
+			parts = append(parts, " and ")
+		case i > 0:
+			parts = append(parts, ", ")
+		}
+		parts = append(parts, line)
+	}
+	return say(append(parts, ",")...)
 }
 
 // linesOf names the first lines of instructions: "line 4", "lines 4, 7 and 2 more".

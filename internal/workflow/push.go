@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
 // pushActions build an image from the inputs of docker/build-push-action.
@@ -122,10 +123,10 @@ func (p *pushStep) cache() cacheUse {
 // build reads which image the step builds, and how; false where that is not written down.
 func (p *pushStep) build() (b buildcontext.Build, ok bool) {
 	b = buildcontext.Build{Kind: buildcontext.Local, Target: p.input("target"), Args: map[string]string{}}
-	location, file, arguments := p.input("context"), p.input("file"), p.list("build-args")
+	location, file, arguments, given := p.input("context"), p.input("file"), p.list("build-args"), p.inputs["build-args"].line
 	if p.first {
 		location, file = p.input("path"), p.input("dockerfile")
-		arguments = strings.Split(p.input("build_args"), ",")
+		arguments, given = strings.Split(p.input("build_args"), ","), p.inputs["build_args"].line
 		if location == "" {
 			location = "."
 		}
@@ -133,7 +134,7 @@ func (p *pushStep) build() (b buildcontext.Build, ok bool) {
 	if strings.Contains(location+file+b.Target, unknownText) {
 		return b, false
 	}
-	p.arguments(arguments, &b)
+	p.arguments(arguments, given, &b)
 	p.contexts(&b)
 	for _, entry := range p.list("platforms") {
 		b.Platforms = append(b.Platforms, commaList(entry)...)
@@ -171,8 +172,9 @@ func (p *pushStep) build() (b buildcontext.Build, ok bool) {
 	return b, ok
 }
 
-// arguments reads build arguments: NAME=value, or NAME with the value of the environment.
-func (p *pushStep) arguments(lines []string, b *buildcontext.Build) {
+// arguments reads build arguments, given from a line of the file on: NAME=value, or NAME with the value of
+// the environment.
+func (p *pushStep) arguments(lines []string, at int, b *buildcontext.Build) {
 	for _, line := range lines {
 		name, value, given := strings.Cut(strings.TrimSpace(line), "=")
 		if name == "" || strings.Contains(name, unknownText) {
@@ -188,6 +190,10 @@ func (p *pushStep) arguments(lines []string, b *buildcontext.Build) {
 		switch {
 		case isVolatile(value):
 			b.Volatile = append(b.Volatile, name)
+			if b.VolatileAt == nil {
+				b.VolatileAt = map[string]int{}
+			}
+			b.VolatileAt[name] = p.argumentLine(name, at, len(lines))
 		case !strings.Contains(value, unknownText):
 			b.Args[name] = value
 		default:
@@ -195,6 +201,21 @@ func (p *pushStep) arguments(lines []string, b *buildcontext.Build) {
 		}
 	}
 }
+
+// argumentLine is the line of an argument among some, given from a line on: one each on the lines below it, or all
+// on it; that one where it is found on none.
+func (p *pushStep) argumentLine(name string, at, count int) int {
+	for line := at + 1; line <= min(at+count+maxBlankLines, p.file.LineCount()); line++ {
+		text := strings.TrimSpace(p.file.Text(p.file.SpanFromLines(source.Lines{First: line, Last: line})))
+		if rest, ok := strings.CutPrefix(text, name); ok && (rest == "" || rest[0] == '=') {
+			return line
+		}
+	}
+	return at
+}
+
+// maxBlankLines is how many lines among arguments may hold none.
+const maxBlankLines = 20
 
 // literalNames leaves out what hangs on an expression.
 func literalNames(names []string) []string {

@@ -78,7 +78,11 @@ func show(f Facts, steps bool) string {
 			fmt.Fprintf(&out, " %s=%q", name, b.Args[name])
 		}
 		for _, name := range b.Volatile {
-			fmt.Fprintf(&out, " %s=(volatile)", name)
+			fmt.Fprintf(&out, " %s=(volatile", name)
+			if at := b.VolatileAt[name]; at > 0 {
+				fmt.Fprintf(&out, ", line %d", at)
+			}
+			out.WriteString(")")
 		}
 		for _, name := range slices.Sorted(maps.Keys(b.Contexts)) {
 			fmt.Fprintf(&out, " --build-context %s=%s", name, b.Contexts[name])
