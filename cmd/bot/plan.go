@@ -70,6 +70,11 @@ func (c *planCommand) Run(ctx context.Context, s *streams) error {
 		}
 		request.WithoutRules = false // suggestions are counted too
 	}
+	if c.Head == "" {
+		if request.Ignored, err = co.Ignored(ctx); err != nil {
+			return err
+		}
+	}
 	p.say("Comparing the builds of %s", request.Dockerfiles[0])
 	found, err := analysis.Complete(ctx, inProcess, request, co.Read)
 	if err != nil {

@@ -33,6 +33,9 @@ type Request struct {
 	Choice *Choice `json:"choice,omitempty"`
 	// Base is the tree to compare plans with (the merge base); nil: no states.
 	Base []buildcontext.Entry `json:"base,omitempty"`
+	// Ignored are the files and folders of a work tree that git ignores, as paths of the repository: of what a
+	// build takes of them a plan's caveats tell.
+	Ignored []string `json:"ignored,omitempty"`
 	// History is counted over; nil: no counts.
 	History *History `json:"history,omitempty"`
 }

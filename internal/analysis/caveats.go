@@ -3,8 +3,10 @@ package analysis
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/hitrate-bot/hitrate/internal/buildcache"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 )
@@ -24,6 +26,13 @@ func (a *run) caveats(p *planned) []Caveat {
 	})
 	if err != nil {
 		return nil // asked again when the text has been fetched
+	}
+	// Each path by itself: a step may take some of them.
+	ignored := slices.DeleteFunc(slices.Clone(a.Ignored), func(at string) bool {
+		return !slices.ContainsFunc(p.keys, func(k buildcache.Key) bool { return takesOne(k.Takes, []string{at}, path.Clean(p.build.Context)) })
+	})
+	if c, ok := p.context.WithIgnored(ignored); ok {
+		found = append(found, c)
 	}
 	dir := path.Clean(p.build.Context)
 	var list []Caveat

@@ -25,6 +25,7 @@ const (
 	CaveatSubmodule CaveatKind = "submodule"  // git has the commit of another repository
 	CaveatConverted CaveatKind = "conversion" // git writes other bytes on checkout than it keeps
 	CaveatMade      CaveatKind = "made"       // made before the build, by a workflow
+	CaveatIgnored   CaveatKind = "ignored"    // git ignores it, and it lies in the work tree
 )
 
 // Caveat is what git does not show about some files of a context, so that what BuildKit sees of them may
@@ -106,6 +107,25 @@ func (c *Context) made() []Caveat {
 		}
 	}
 	return list
+}
+
+// WithIgnored tells of what git ignores in a work tree (files and folders, as paths of the repository) and the
+// context takes along; ok is false where that is nothing.
+func (c *Context) WithIgnored(paths []string) (caveat Caveat, ok bool) {
+	if c.Build.Kind != Local {
+		return Caveat{}, false
+	}
+	var taken []string
+	for _, p := range paths {
+		rel, inside := relative(clean(p), clean(c.Build.Context))
+		if inside && rel != "" && !c.Ignored(rel) && !c.Ignored(rel+"/file") {
+			taken = append(taken, p)
+		}
+	}
+	if len(taken) == 0 {
+		return Caveat{}, false
+	}
+	return newCaveat(CaveatIgnored, "git ignores what a build from this work tree takes along, and a change in it runs the step again", taken), true
 }
 
 // relative is a path as one of a directory; false outside of it. A folder that holds the directory is

@@ -36,6 +36,27 @@ func (c *Checkout) WorkTree(ctx context.Context, progress func(files int)) ([]bu
 	return l.entries, nil
 }
 
+// maxIgnored bounds how many paths that git ignores are listed.
+const maxIgnored = 5000
+
+// Ignored lists what lies in the work tree and git ignores, by path: files, and folders of which it tracks
+// nothing; not more than a bounded number of them. Without git there is none.
+func (c *Checkout) Ignored(ctx context.Context) ([]string, error) {
+	if !c.HasGit() {
+		return nil, nil
+	}
+	out, err := c.git.run(ctx, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory", "--no-empty-directory")
+	if err != nil {
+		return nil, fmt.Errorf("list what git ignores: %w", err)
+	}
+	paths := splitZero(out)
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(p, "/")
+	}
+	slices.Sort(paths)
+	return paths[:min(len(paths), maxIgnored)], nil
+}
+
 // lister makes the entries of a work tree. It asks for each file in its directory, which is opened once:
 // os.Root follows a path from the top for each question, and there is one for each file.
 type lister struct {
