@@ -97,6 +97,10 @@ func (c *checkCommand) look(ctx context.Context, s *streams) (*looked, error) {
 		Rules: rules.All(), Version: ownVersion(), DocsURL: docsURL, Colour: colour(c.Color, s),
 	}}
 	out.Report, out.Files = all.join()
+	for _, r := range all {
+		out.Workflows += len(r.workflows)
+		out.Requirements += len(r.manifests)
+	}
 	return out, nil
 }
 

@@ -190,8 +190,10 @@ func (r *repository) choose(from string) error {
 			r.dockerfiles = append(r.dockerfiles, rel)
 		}
 	}
-	slices.Sort(r.dockerfiles)
-	r.dockerfiles = slices.Compact(r.dockerfiles)
+	for _, list := range []*[]string{&r.dockerfiles, &r.manifests, &r.workflows} { // a file may be named twice
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
 	return nil
 }
 

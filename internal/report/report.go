@@ -22,6 +22,10 @@ type Check struct {
 	// Files are the texts of the files that findings and suggestions are in, by path. Without a
 	// file's text its lines are not shown, and it has no diff.
 	Files map[string]*source.File
+	// Workflows and Requirements are how many of these files were looked at beside the Dockerfiles, for
+	// themselves.
+	Workflows, Requirements int
+
 	Rules []*rules.Rule // those that ran, for SARIF
 	// Version is hitrate's, DocsURL where the pages of rules are (DOCS/RULE.md), without the final
 	// slash; both may be "".

@@ -232,6 +232,18 @@ func TestSummary(t *testing.T) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}
+	for _, test := range []struct {
+		check Check
+		want  string
+	}{
+		{Check{Workflows: 1}, "Nothing found in 1 workflow."},
+		{Check{Report: analysis.Report{Dockerfiles: one}, Workflows: 2, Requirements: 1}, "Nothing found in 1 Dockerfile, 2 workflows and 1 requirements file."},
+		{Check{Report: analysis.Report{Findings: []analysis.Finding{finding("info")}}, Requirements: 2}, "1 finding (1 info) in 1 file; 2 requirements files looked at."},
+	} {
+		if got := test.check.summary(); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
 }
 
 func TestChanges(t *testing.T) {

@@ -300,6 +300,27 @@ func (t *textWriter) newFile(path, text string) {
 	}
 }
 
+// looked counts the files that were looked at, by their kinds: "2 Dockerfiles and 1 workflow".
+func (c *Check) looked() string {
+	var kinds []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{{len(c.Report.Dockerfiles), "Dockerfile"}, {c.Workflows, "workflow"}, {c.Requirements, "requirements file"}} {
+		if kind.n > 0 {
+			kinds = append(kinds, number(kind.n, kind.name))
+		}
+	}
+	switch n := len(kinds); n {
+	case 0:
+		return number(0, "Dockerfile")
+	case 1:
+		return kinds[0]
+	default:
+		return strings.Join(kinds[:n-1], ", ") + " and " + kinds[n-1]
+	}
+}
+
 // summary is the result in one line.
 func (c *Check) summary() string {
 	r := &c.Report
@@ -313,10 +334,10 @@ func (c *Check) summary() string {
 			newFiles[f.NewFile.Path] = true
 		}
 	}
-	looked := number(len(r.Dockerfiles), "Dockerfile")
+	looked := c.looked()
 	if len(r.Findings) == 0 {
 		switch {
-		case len(r.Dockerfiles) == 0 && len(r.Errors) == 0:
+		case len(r.Dockerfiles)+c.Workflows+c.Requirements == 0 && len(r.Errors) == 0:
 			return "No Dockerfile was looked at."
 		case len(r.Errors) > 0:
 			return fmt.Sprintf("%s could not be read; nothing found in %s.", number(len(r.Errors), "file"), looked)
