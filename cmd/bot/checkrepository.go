@@ -271,7 +271,7 @@ func (all repositories) analyse(ctx context.Context, p *progress) error {
 }
 
 func (r *repository) analyse(ctx context.Context, local analysis.Local) (err error) {
-	request := analysis.Request{Config: r.cfg, Tree: r.tree, Dockerfiles: r.dockerfiles}
+	request := analysis.Request{Config: r.cfg, Tree: r.tree, Repository: r.co.Origin(ctx), Dockerfiles: r.dockerfiles}
 	if request.Dockerfiles == nil {
 		request.Dockerfiles = []string{} // none, which is another thing than all
 	}

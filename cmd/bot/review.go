@@ -69,8 +69,8 @@ func newLocalReader(ctx context.Context, co *checkout.Checkout, base, head strin
 }
 
 // PullRequest is the one that would be opened.
-func (r *localReader) PullRequest(context.Context) (review.PullRequest, error) {
-	return review.PullRequest{Open: true, Head: r.head, Base: r.base, BaseRef: r.baseRef}, nil
+func (r *localReader) PullRequest(ctx context.Context) (review.PullRequest, error) {
+	return review.PullRequest{Open: true, Head: r.head, Base: r.base, BaseRef: r.baseRef, Origin: r.checkout.Origin(ctx)}, nil
 }
 
 // ChangedFiles compares the head with the merge base, as GitHub does.

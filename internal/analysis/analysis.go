@@ -14,6 +14,8 @@ import (
 type Request struct {
 	Config config.Repository    `json:"config"`
 	Tree   []buildcontext.Entry `json:"tree"`
+	// Repository is the address of the repository, as git or a forge writes it; "" where it is not known.
+	Repository string `json:"repository,omitempty"`
 	// Blobs holds the texts fetched so far, by Entry.Object. What is missing and needed comes back in
 	// Report.Needs: fetch it, add it, ask again.
 	Blobs map[string][]byte `json:"blobs"`

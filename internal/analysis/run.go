@@ -323,7 +323,7 @@ func (a *run) open(ctx context.Context, p string) *target {
 		a.skip(p, line, fmt.Sprintf("not analysed: its syntax line names the frontend %s, and hitrate knows Dockerfile's own", frontend))
 		return nil
 	}
-	t := &target{in: rules.Input{File: file, Config: a.Config, Facts: a.facts, Read: a.read}}
+	t := &target{in: rules.Input{File: file, Config: a.Config, Facts: a.facts, Repository: a.Repository, Read: a.read}}
 	builds, ok := a.builds(file)
 	if !ok {
 		return nil

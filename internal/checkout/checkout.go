@@ -71,6 +71,18 @@ func (c *Checkout) Close() error {
 // HasGit says whether the checkout belongs to a git repository.
 func (c *Checkout) HasGit() bool { return c.git.dir != "" }
 
+// Origin is the address of the remote "origin", as git has it; "" where there is none.
+func (c *Checkout) Origin(ctx context.Context) string {
+	if !c.HasGit() {
+		return ""
+	}
+	address, err := c.git.run(ctx, "remote", "get-url", "origin")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(address))
+}
+
 // Rel turns a path, absolute or relative to the working directory from, into one of the
 // repository: relative to its root, with slashes, "." for the root itself. A path outside the
 // checkout is an error.

@@ -92,7 +92,7 @@ func (g *gatherer) reports(ctx context.Context, said []string) error {
 		}
 	}
 	slices.Sort(changed)
-	request := analysis.Request{Config: g.s.Config, Tree: head.entries, Changed: slices.Compact(changed)}
+	request := analysis.Request{Config: g.s.Config, Tree: head.entries, Repository: g.s.PullRequest.address(), Changed: slices.Compact(changed)}
 	if head.truncated {
 		g.s.Truncated = true
 		request.Tree = withChanged(head.entries, g.s.Changed)
@@ -203,7 +203,7 @@ func (g *gatherer) base(ctx context.Context) error {
 		return g.baseTexts(ctx, base)
 	}
 	report, err := g.complete(ctx, analysis.Request{
-		Config: g.s.Config, Tree: base.entries, Dockerfiles: slices.Sorted(maps.Keys(dockerfiles)), WithoutFixes: true,
+		Config: g.s.Config, Tree: base.entries, Repository: g.s.PullRequest.address(), Dockerfiles: slices.Sorted(maps.Keys(dockerfiles)), WithoutFixes: true,
 	})
 	var hopeless hopelessError
 	switch {

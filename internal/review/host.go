@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,11 @@ type PullRequest struct {
 	HeadRef       string // branch name; "" where the head is in another repository (a fork)
 	URL           string
 	RepositoryURL string
+	Origin        string // of a local checkout: the address of its remote, which is not linked to
 }
+
+// address is where the repository is, as git or a forge writes it; "" where that is not known.
+func (p PullRequest) address() string { return cmp.Or(p.RepositoryURL, p.Origin) }
 
 // ChangedFile is one file of the pull request's diff.
 type ChangedFile struct {

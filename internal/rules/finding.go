@@ -21,6 +21,9 @@ type Input struct {
 	Builds  []buildcontext.Build  // all known, the primary one first
 	Config  config.Repository
 	Facts   workflow.Facts
+	// Repository is the address of the repository that the file is in, as git or a forge writes it; "" where it
+	// is not known.
+	Repository string
 	// Read gives the text of a repository file (manifests); an error for which
 	// errors.Is(err, fs.ErrNotExist) holds where the tree has none, ErrNeeded where its text has
 	// not been fetched yet: the rule goes on without, and is run again when it has.

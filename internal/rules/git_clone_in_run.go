@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	Title:    "A RUN fetches a repository in a state that moves, or with a history that nobody needs",
 	Severity: config.SeverityWarning,
 	What: "`git clone`, `pip install git+https://…` and archives of a branch (`…/archive/main.tar.gz`) in a `RUN`, where the state is not named: no tag, no commit. " +
-		"And `git clone` of one commit or tag with the whole history.",
+		"And `git clone` of one commit or tag with the whole history. Of a moving state of the repository itself it says to copy the files instead.",
 	Why: "A `RUN` is cached by its text. The remote is not asked again, so the cached layer keeps the state of the day it was built; " +
 		"when something above it changes, the newest state comes in at once, unasked, and two builders can have two states. " +
 		"Where a commit is checked out behind the clone, the state is sure, and what costs is the history: it is fetched each time that the step runs, and `.git` is part of the layer.",
@@ -63,7 +63,11 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 	}
 	switch {
 	case len(moving) > 0:
-		p.report(st.outer, movingWords(moving))
+		f := movingWords(moving)
+		if !slices.ContainsFunc(moving, func(f shelleffects.Fetch) bool { return !p.own(f) }) {
+			f.Advice = say("This is the repository that the Dockerfile is in: ", code("COPY"), " its files from the build context instead, so that the image holds the state that is built.")
+		}
+		p.report(st.outer, f)
 	case len(heavy) > 0:
 		p.report(st.outer, heavyWords(e, heavy[0]))
 	}
@@ -95,6 +99,37 @@ func refreshed(above []step) bool {
 		}
 	}
 	return false
+}
+
+// own says whether a fetch is of the repository that the Dockerfile is in.
+func (p *Pass) own(f shelleffects.Fetch) bool {
+	own := repositoryOf(p.Repository)
+	return own != "" && repositoryOf(f.URL) == own
+}
+
+// repositoryOf is host, owner and name of a repository's address on a forge, in small letters; "" where it is not
+// one: "https://github.com/acme/app.git", "git@github.com:acme/app", an archive of it.
+func repositoryOf(address string) string {
+	address = strings.TrimPrefix(strings.ToLower(cleanURL(address)), "git+")
+	_, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		// As scp writes it.
+		host, name, colon := strings.Cut(address, ":")
+		if !colon || strings.Contains(host, "/") {
+			return ""
+		}
+		rest = host + "/" + name
+	}
+	rest = rest[strings.LastIndexByte(rest[:strings.IndexByte(rest+"/", '/')], '@')+1:]
+	parts := strings.Split(strings.TrimRight(rest, "/"), "/")
+	if len(parts) < 3 || strings.Contains(rest, "$") {
+		return ""
+	}
+	host := parts[0]
+	if name, port, ok := strings.Cut(host, ":"); ok && strings.Trim(port, "0123456789") == "" {
+		host = name
+	}
+	return host + "/" + parts[1] + "/" + strings.TrimSuffix(parts[2], ".git")
 }
 
 // What is known of a fetch's state.

@@ -23,7 +23,7 @@ import (
 // A case of testdata/RULE.txtar is the sections CASE/…: the files of a small repository, and
 //
 //	CASE/want     what the rule finds, and the Dockerfile after its edit; empty for silence
-//	CASE/build    "context DIR", "target STAGE", "arg NAME=VALUE", "volatile NAME" (passed, another value each time), "git", "guess" (written down nowhere),
+//	CASE/build    "context DIR", "target STAGE", "arg NAME=VALUE", "volatile NAME" (passed, another value each time), "git", "repository ADDRESS", "guess" (written down nowhere),
 //	              "legacy" (a builder without BuildKit): how the Dockerfile is built, where it is not by the root and the last stage,
 //	              and no workflow of the case says so
 //
@@ -125,6 +125,7 @@ func (c *testCase) input(t testing.TB) Input {
 			break
 		}
 	}
+	address := ""
 	for _, line := range strings.Split(strings.TrimSpace(c.build), "\n") {
 		key, value, _ := strings.Cut(line, " ")
 		switch key {
@@ -139,6 +140,8 @@ func (c *testCase) input(t testing.TB) Input {
 			build.Args[name] = v
 		case "volatile":
 			build.Volatile = append(build.Volatile, value)
+		case "repository":
+			address = value
 		case "legacy":
 			facts.WithoutBuildKit = &workflow.Evidence{Path: "ci.yml", Line: 1, What: "kaniko"}
 		}
@@ -162,7 +165,7 @@ func (c *testCase) input(t testing.TB) Input {
 		}
 		repository = config.Effective(layer)
 	}
-	return Input{File: file, Context: context, Builds: []buildcontext.Build{build}, Config: repository, Facts: facts, Read: read}
+	return Input{File: file, Context: context, Builds: []buildcontext.Build{build}, Config: repository, Facts: facts, Repository: address, Read: read}
 }
 
 // facts are what the case's workflows say.
