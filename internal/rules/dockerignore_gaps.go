@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	Why: "These are in no fresh checkout, so builds in CI do not see them. Where people build, they are there: each run of the code or its tests writes byte code and caches, and the COPY and all steps below it run again, though no source has changed. " +
 		"A virtual environment or `node_modules` goes along with hundreds of megabytes made for another system, over what the image has installed itself. `.env` puts its secrets into a layer of the image.\n\n" +
 		"A pattern of `.dockerignore` holds from the root of the context: `__pycache__` leaves out the one directory there, `**/__pycache__` leaves out all. `.gitignore` means all of them by the first.",
-	Not: "What `.gitignore` does not name, what git knows files of, byte code where the context has no Python, `node_modules` where nothing has a `package.json`, caches of tools that the repository shows no sign of, Git contexts, COPYs of single directories. " +
+	Not: "What `.gitignore` does not name, what git knows files of, byte code where the context has no Python, `node_modules` where nothing has a `package.json`, caches of tools that the repository shows no sign of, `.env` where a command names it, Git contexts, COPYs of single directories. " +
 		"`build`, `dist` and files of settings that git ignores are left alone: they are often made for the image. Where no ignore file applies, missing-dockerignore speaks.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
