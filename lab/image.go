@@ -108,18 +108,6 @@ func (i *Images) Layer(files []LayerFile) (ocispecs.Descriptor, error) {
 // Add makes an image; two with one label are the same. The layers are always equal.
 func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(label, i.layer) }
 
-// named makes an image of a layer for each name.
-func (i *Images) named(layer ocispecs.Descriptor, names []string) (map[string]digest.Digest, error) {
-	out := map[string]digest.Digest{}
-	for _, name := range names {
-		var err error
-		if out[name], err = i.AddOn(name, layer); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // AddOn makes an image of layers, the lowest first.
 func (i *Images) AddOn(label string, layers ...ocispecs.Descriptor) (digest.Digest, error) {
 	config := ocispecs.Image{

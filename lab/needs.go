@@ -28,16 +28,16 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // needs is what base images have to hold so that builds whose commands do nothing succeed.
 type needs struct {
 	mu       sync.Mutex
-	images   map[string]bool // as a named context calls them
-	ownUsers bool            // commands add users, and make their directories
-	paths    map[string]bool // copied or mounted from stages and images
-	users    map[string]bool // and groups
+	images   map[string]bool            // as a named context calls them
+	ownUsers bool                       // commands add users, and make their directories
+	paths    map[string]map[string]bool // copied or mounted from stages and images, and the base images of these
+	users    map[string]bool            // and groups
 	programs map[string]bool
 	remote   bool // something is fetched from the network
 }
 
 func newNeeds() *needs {
-	return &needs{images: map[string]bool{}, paths: map[string]bool{}, users: map[string]bool{}, programs: map[string]bool{}}
+	return &needs{images: map[string]bool{}, paths: map[string]map[string]bool{}, users: map[string]bool{}, programs: map[string]bool{}}
 }
 
 // add reads what one build needs from the definition that BuildKit's frontend makes of it.
@@ -81,7 +81,7 @@ func (n *needs) ResolveImageConfig(_ context.Context, ref string, _ sourceresolv
 		return "", "", nil, err
 	}
 	n.mu.Lock()
-	n.images[strings.TrimSuffix(reference.FamiliarString(named), ":latest")] = true
+	n.images[contextName(named)] = true
 	n.mu.Unlock()
 	image := dockerspec.DockerOCIImage{}
 	image.Platform = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -89,6 +89,49 @@ func (n *needs) ResolveImageConfig(_ context.Context, ref string, _ sourceresolv
 	image.RootFS = ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(ref)}}
 	config, err := json.Marshal(image)
 	return ref, "", config, err
+}
+
+func contextName(named reference.Named) string {
+	return strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+}
+
+// takes notes a path that is taken of an operation's result.
+func (n *needs) takes(p string, of *pb.Op, ops map[string]*pb.Op) {
+	if n.paths[p] == nil {
+		n.paths[p] = map[string]bool{}
+	}
+	bases(of, ops, n.paths[p])
+}
+
+// bases collects the images that an operation's files stand on.
+func bases(op *pb.Op, ops map[string]*pb.Op, into map[string]bool) {
+	input := func(i int64) {
+		if i >= 0 && int(i) < len(op.Inputs) {
+			bases(ops[op.Inputs[i].Digest], ops, into)
+		}
+	}
+	switch {
+	case op.GetSource() != nil:
+		if name, image := strings.CutPrefix(op.GetSource().Identifier, "docker-image://"); image {
+			if named, err := reference.ParseNormalizedNamed(name); err == nil {
+				into[contextName(named)] = true
+			}
+		}
+	case op.GetExec() != nil:
+		for _, m := range op.GetExec().Mounts {
+			if m.Dest == "/" {
+				input(m.Input)
+			}
+		}
+	case op.GetFile() != nil:
+		for _, a := range op.GetFile().Actions {
+			input(a.Input)
+		}
+	default:
+		for i := range op.Inputs {
+			input(int64(i))
+		}
+	}
 }
 
 func (n *needs) op(op *pb.Op, ops map[string]*pb.Op) {
@@ -110,7 +153,7 @@ func (n *needs) op(op *pb.Op, ops map[string]*pb.Op) {
 		n.user(strings.Split(meta.User, ":")...)
 		for _, m := range op.GetExec().Mounts {
 			if m.Selector != "" && m.Dest != "/" && elsewhere(m.Input) {
-				n.paths[clean(m.Selector)] = true
+				n.takes(clean(m.Selector), ops[op.Inputs[m.Input].Digest], ops)
 			}
 		}
 	case op.GetFile() != nil:
@@ -118,7 +161,7 @@ func (n *needs) op(op *pb.Op, ops map[string]*pb.Op) {
 			if c := a.GetCopy(); c != nil {
 				n.owner(c.Owner)
 				if elsewhere(a.SecondaryInput) {
-					n.paths[clean(c.Src)] = true
+					n.takes(clean(c.Src), ops[op.Inputs[a.SecondaryInput].Digest], ops)
 				}
 			}
 			if m := a.GetMkdir(); m != nil {
@@ -164,9 +207,9 @@ func clean(p string) string {
 	return b.String()
 }
 
-// layer is the file system of every base image: stub under the name of every program, users, and at
-// each path that is copied or mounted a file, or a directory with one.
-func (n *needs) layer(stub []byte, random bool) []LayerFile {
+// layer is the file system of a base image: stub under the name of every program, users, and at each path
+// that is copied or mounted of what stands on this image, "" for every image, a file, or a directory with one.
+func (n *needs) layer(stub []byte, random bool, image string) []LayerFile {
 	dirs, files := map[string]int64{}, map[string]LayerFile{}
 	put := func(f LayerFile) {
 		for d := gopath.Dir(f.Name); d != "."; d = gopath.Dir(d) {
@@ -185,6 +228,9 @@ func (n *needs) layer(stub []byte, random bool) []LayerFile {
 			continue
 		}
 		outputs = append(outputs, "/"+p)
+		if image != "" && !n.paths[p][image] {
+			continue
+		}
 		if _, isDir := dirs[p]; !isDir && isFile(p) {
 			put(LayerFile{Name: p, Mode: 0o666, Data: []byte("stub")})
 			continue

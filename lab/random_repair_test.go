@@ -124,7 +124,7 @@ func commonBase(t *testing.T) ocispecs.Descriptor {
 	for _, name := range []string{"apt-cache", "add-apt-repository", "dpkg", "make", "node"} {
 		n.programs[name] = true
 	}
-	files, err := n.system(tools(t))
+	files, err := n.system(tools(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/analysis"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
@@ -160,17 +162,22 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 			}
 		}
 	}
-	files, err := n.system(tools)
-	if err != nil {
-		return err
+	names := map[string]digest.Digest{}
+	for _, name := range sortedKeys(n.images) {
+		files, err := n.system(tools, name)
+		if err != nil {
+			return err
+		}
+		layer, err := images.Layer(files)
+		if err != nil {
+			return err
+		}
+		if names[name], err = images.AddOn(name, layer); err != nil {
+			return err
+		}
 	}
-	layer, err := images.Layer(files)
-	if err != nil {
-		return err
-	}
-	names, err := images.named(layer, sortedKeys(n.images))
 	r.Before.Images, r.After.Images = names, names
-	return err
+	return nil
 }
 
 // addFrom puts a server in the place of the hosts that ADD fetches from.
@@ -194,7 +201,7 @@ func addFrom(side *Side, server string) {
 
 // system is a file system with bash as its shell and busybox's programs, and tools under the names of package
 // managers and of every program that busybox lacks or that would use the network.
-func (n *needs) system(tools []byte) ([]LayerFile, error) {
+func (n *needs) system(tools []byte, image string) ([]LayerFile, error) {
 	busybox, err := readProgram("busybox")
 	if err != nil {
 		return nil, err
@@ -214,7 +221,7 @@ func (n *needs) system(tools []byte) ([]LayerFile, error) {
 		n.programs[name] = true
 	}
 	delete(n.programs, "sudo")
-	files := slices.DeleteFunc(n.layer(tools, false), func(f LayerFile) bool {
+	files := slices.DeleteFunc(n.layer(tools, false, image), func(f LayerFile) bool {
 		return f.Link != "" && (applets[gopath.Base(f.Name)] || slices.Contains([]string{"sh", "bash"}, gopath.Base(f.Name)))
 	})
 	files = append(files, LayerFile{Name: "bin/busybox", Mode: 0o755, Data: busybox})

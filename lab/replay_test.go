@@ -197,7 +197,7 @@ func replay(t *testing.T, repository string, all *replayTally) {
 // baseImages makes an image for each name; "" is for a named context whose files are not known.
 func baseImages(t *testing.T, need *needs, random bool) map[string]digest.Digest {
 	t.Helper()
-	layer, err := images.Layer(need.layer(stub(t), random))
+	layer, err := images.Layer(need.layer(stub(t), random, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
