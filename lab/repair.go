@@ -267,7 +267,7 @@ func readProgram(name string) ([]byte, error) {
 var ofCache = regexp.MustCompile(`(^|/)\.cache(/(pip|uv|pypoetry)(/.*)?)?$|^/var/(pip|uv)-cache(/.*)?$`)
 
 // leftOut is what a new ignore file keeps out of the build context.
-var leftOut = regexp.MustCompile(`(^|/)(\.git|\.venv|venv|node_modules|__pycache__|Dockerfile|HEAD|[^/]*\.dockerignore)(/|$)`)
+var leftOut = regexp.MustCompile(`(^|/)(\.git|\.venv|venv|node_modules|__pycache__|Dockerfile[^/]*|HEAD|[^/]*\.dockerignore)(/|$)`)
 
 // mayDiffer says which paths the effect of some rules' suggestions may leave another way.
 func mayDiffer(settled []string) func(string) bool {
