@@ -36,12 +36,18 @@ type Check struct {
 }
 
 // proven is what was done to a suggestion before it was one; see package fix.
-func proven(s *analysis.Suggestion) string {
+func (c *Check) proven(s *analysis.Suggestion) string {
+	requirement := slices.ContainsFunc(s.Findings, func(i int) bool {
+		f := c.Report.Findings[i]
+		return f.Path == s.Path && f.Dockerfile != "" && f.Path != f.Dockerfile
+	})
 	switch {
 	case strings.HasSuffix(s.Path, ".dockerignore"):
 		return "Checked: no file of the repository is left out by it."
 	case strings.HasPrefix(s.Path, ".github/workflows/"):
 		return "Checked: nothing else in the workflow changes, and the build keeps its cache."
+	case requirement:
+		return "Checked: pip reads the rest of the file as before, and the line allowed this version."
 	}
 	return "Checked: compiles with BuildKit, same image configuration, otherwise the same steps."
 }

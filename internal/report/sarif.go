@@ -105,7 +105,7 @@ func (c *Check) sarifFix(s *analysis.Suggestion) *sarif.Fix {
 	for _, n := range s.Notes {
 		words = append(words, Plain(n))
 	}
-	words = append(words, proven(s))
+	words = append(words, c.proven(s))
 	return sarif.NewFix().WithDescription(sarif.NewTextMessage(strings.Join(words, " "))).AddArtifactChange(change)
 }
 

@@ -284,7 +284,7 @@ func (t *textWriter) edit(s *analysis.Suggestion) {
 	for _, n := range s.Notes {
 		t.paragraph(Plain(n))
 	}
-	t.paragraph(proven(s))
+	t.paragraph(t.proven(s))
 }
 
 func (t *textWriter) newFile(path, text string) {

@@ -105,7 +105,7 @@ func (l *Lock) readTables(src *source.File) error {
 			Python:      append(slices.Clone(python), pythonRanges(p.PythonVersions, p.RequiresPython)...),
 			Conditional: p.Markers != nil || p.Marker != "" || len(p.Resolution) > 0,
 			Elsewhere: p.Version == "" || p.Git != "" || p.URL != "" || p.Path != "" ||
-				len(p.Source) > 0 && !registry && !(typed && kind == "legacy"),
+				len(p.Source) > 0 && !registry && (!typed || kind != "legacy"),
 		})
 	}
 	return nil
