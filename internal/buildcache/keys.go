@@ -191,7 +191,7 @@ func (p *Plan) takes(t *files, n *keyNode, was []selected) (other bool, err erro
 			was[j] = is
 		}
 		for j := range dep.contents {
-			if s := &dep.contents[j]; s.wildcard && !was[j].some && !p.sent(of, dep.node, s) {
+			if s := &dep.contents[j]; (s.wildcard || len(s.include) > 0) && !was[j].some && !p.sent(of, dep.node, s) {
 				return false, p.failure(of, n, dep, s, errNotFound)
 			}
 		}
@@ -250,21 +250,21 @@ func (t *files) followed(p string, missing *MissingSourceError) {
 	}
 }
 
-// sent says whether the directory is there that a wildcard without a match looks into. The client sends what the
+// sent says whether the directory is there that a pattern without a match looks into. The client sends what the
 // sources of all instructions match and no more; without a match anywhere in the directory it is missing, and the
 // copy fails.
-func (p *Plan) sent(t *files, from *keyNode, wildcard *selection) bool {
-	if wildcard.begin == "" {
+func (p *Plan) sent(t *files, from *keyNode, pattern *selection) bool {
+	if pattern.begin == "" {
 		return true
 	}
-	if len(wildcard.exclude) > 0 {
-		all := *wildcard
+	if len(pattern.exclude) > 0 {
+		all := *pattern
 		all.exclude = nil
 		if found, err := t.included(&all); err != nil || len(found) > 0 {
 			return err == nil
 		}
 	}
-	real, err := t.lookup(wildcard.begin, true)
+	real, err := t.lookup(pattern.begin, true)
 	if err != nil || real == nil {
 		return false
 	}
