@@ -209,6 +209,9 @@ func (p *Plan) takes(t *files, n *keyNode, was []selected) (other bool, err erro
 // failure is the error of a plan for what is wrong with one selection.
 func (p *Plan) failure(t *files, n *keyNode, dep *keyDep, s *selection, err error) error {
 	missing := &MissingSourceError{Path: p.path, Source: s.path, Named: dep.node.name}
+	if len(s.include) > 0 {
+		missing.Source = path.Join(s.path, s.include[0])
+	}
 	if n.step >= 0 {
 		missing.Lines = p.Steps[n.step].Lines
 	}
