@@ -47,9 +47,9 @@ func run(name string, args []string) error {
 	case name == "apk":
 		return apk(words, flags)
 	case versioned.MatchString(name):
-		return pip(words, args)
+		return pip(words, args, "PIP", "pip")
 	case name == "uv" && len(words) > 1 && words[0] == "pip":
-		return pip(words[1:], args)
+		return pip(words[1:], args, "UV", "uv")
 	case name == "sudo":
 		return sudo(args)
 	case name == "git" && len(words) > 0 && (words[0] == "rev-parse" || words[0] == "describe" || words[0] == "log"):
@@ -266,8 +266,11 @@ func apk(words, flags []string) error {
 }
 
 // pip installs into site-packages; what it reads is part of what it makes.
-func pip(words, args []string) error {
-	into, cached, cacheDir := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == "", cache("PIP_CACHE_DIR", "pip")
+func pip(words, args []string, prefix, directory string) error {
+	into, cached, cacheDir := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == "", cache(prefix+"_CACHE_DIR", directory)
+	if prefix == "UV" {
+		cached = os.Getenv("UV_NO_CACHE") == ""
+	}
 	for _, at := range []string{"/etc/pip.conf", filepath.Join(home(), ".config/pip/pip.conf"), filepath.Join(home(), ".pip/pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
 		text, err := os.ReadFile(at)
 		if err != nil {
