@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -37,14 +36,9 @@ func (p *prover) ignorePath(i int, suggestions []Suggestion) (Suggestion, Reason
 	if e, found := p.in.Context.All.Lookup(unit.Path); !found || e.Mode == buildcontext.ModeSymlink {
 		return Suggestion{}, rules.ManifestLink
 	}
-	file, err := p.in.Read(unit.Path)
-	switch {
-	case err != nil:
-		return Suggestion{}, rules.Unconfigured
-	case !utf8.Valid(file.Data):
-		return Suggestion{}, rules.NotText
-	case mixedNewlines(file):
-		return Suggestion{}, rules.MixedNewlines
+	file, reason := p.secondFile(unit.Path)
+	if reason != "" {
+		return Suggestion{}, reason
 	}
 	edit := unit.Edits[0]
 	newline := file.Newline()

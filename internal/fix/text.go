@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -12,6 +14,20 @@ import (
 func mixedNewlines(src *source.File) bool {
 	crlf := bytes.Count(src.Data, []byte("\r\n"))
 	return crlf > 0 && crlf != bytes.Count(src.Data, []byte("\n"))
+}
+
+// secondFile reads a file beside the Dockerfile that an edit changes; a reason says why none may.
+func (p *prover) secondFile(path string) (*source.File, Reason) {
+	file, err := p.in.Read(path)
+	switch {
+	case err != nil:
+		return nil, rules.Unconfigured
+	case !utf8.Valid(file.Data):
+		return nil, rules.NotText
+	case mixedNewlines(file):
+		return nil, rules.MixedNewlines
+	}
+	return file, ""
 }
 
 // withNewlines gives the new text of edits the file's line ends.

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/rules"
@@ -42,14 +41,9 @@ func (p *prover) keepCache(i int, suggestions []Suggestion) (Suggestion, Reason)
 	if !p.ownCache(step, effect.Inputs) {
 		return Suggestion{}, rules.CacheShared
 	}
-	file, err := p.in.Read(unit.Path)
-	switch {
-	case err != nil:
-		return Suggestion{}, rules.Unconfigured
-	case !utf8.Valid(file.Data):
-		return Suggestion{}, rules.NotText
-	case mixedNewlines(file):
-		return Suggestion{}, rules.MixedNewlines
+	file, reason := p.secondFile(unit.Path)
+	if reason != "" {
+		return Suggestion{}, reason
 	}
 	edit := unit.Edits[0]
 	if edit.Span.Start != edit.Span.End || !inside(unit.Edits, len(file.Data)) || hasHidden(edit.New) {

@@ -405,3 +405,21 @@ func (v *view) locateFrom(in *dockerfile.Instruction, image string, depth int) (
 	}
 	return located{}, false
 }
+
+// wholeCopy is the first COPY or ADD of the whole build context in a stage that a build needs; nil where there is
+// none.
+func (p *Pass) wholeCopy() *copied {
+	for _, stage := range p.File.Stages {
+		if !p.needed[stage] {
+			continue
+		}
+		for _, st := range p.lanes(stage)[0] {
+			for _, c := range p.copiesOf(st.in) {
+				if !c.mount && c.root() && !c.odd {
+					return c
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -123,18 +123,8 @@ func checkIgnoreGaps(p *Pass) {
 		slices.ContainsFunc(p.Builds, func(b buildcontext.Build) bool { return b.Kind == buildcontext.Git }) {
 		return
 	}
-	for _, stage := range p.File.Stages {
-		if !p.needed[stage] {
-			continue
-		}
-		for _, st := range p.lanes(stage)[0] {
-			for _, c := range p.copiesOf(st.in) {
-				if !c.mount && c.root() && !c.odd {
-					p.reportGaps(c)
-					return
-				}
-			}
-		}
+	if c := p.wholeCopy(); c != nil {
+		p.reportGaps(c)
 	}
 }
 
