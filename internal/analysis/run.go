@@ -12,7 +12,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcache"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -175,25 +174,6 @@ type target struct {
 	planned  []*planned // of each of out.Plans
 }
 
-// skip notes that a Dockerfile is not looked at, unless a change is what counts and it is not about it.
-func (a *run) skip(path string, line int, message string) {
-	if a.Changed != nil && !slices.Contains(a.Changed, path) {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.out.Skipped = append(a.out.Skipped, Problem{Path: strings.ToValidUTF8(path, "\uFFFD"), Line: line, Message: message})
-}
-
-func (a *run) fail(path string, line int, message string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p := Problem{Path: path, Line: line, Message: message}
-	if !slices.Contains(a.out.Errors, p) {
-		a.out.Errors = append(a.out.Errors, p)
-	}
-}
-
 // unfinished ends a round: only what is needed counts.
 func (a *run) unfinished() Report {
 	return Report{Needs: slices.Sorted(maps.Keys(a.needs))}
@@ -291,16 +271,6 @@ func (a *run) readFacts() (facts workflow.Facts, known bool) {
 		_, found := a.tree.Lookup(p)
 		return found
 	}), true
-}
-
-func compareBool(x, y bool) int {
-	switch {
-	case x == y:
-		return 0
-	case x:
-		return 1
-	}
-	return -1
 }
 
 // open parses a Dockerfile, finds its builds, its context and what its installs read; nil where
@@ -435,140 +405,6 @@ func (a *run) touches(t *target, manifests []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool { return slices.Contains(a.Changed, p) })
 }
 
-// builds are the ways in which a Dockerfile is built, the primary one first; ok is false where one
-// that somebody asks for cannot be.
-func (a *run) builds(file *dockerfile.File) (builds []buildcontext.Build, ok bool) {
-	builds, problem := a.buildsOf(file)
-	if problem != "" {
-		a.skip(file.Source.Path, 0, "not analysed: "+problem)
-		return nil, false
-	}
-	return builds, true
-}
-
-// buildsOf gives the builds that the configuration names, else those that the repository's files
-// show, else a guess; of these what the request chooses. problem says why there is none.
-func (a *run) buildsOf(file *dockerfile.File) (builds []buildcontext.Build, problem string) {
-	p := file.Source.Path
-	if c := a.Choice; c != nil && c.Context != nil {
-		b := buildcontext.Build{Dockerfile: p, Kind: buildcontext.Local, Context: *c.Context, Args: c.Args, Origin: "the command line"}
-		if c.Target != nil {
-			b.Target = *c.Target
-		}
-		if file.Target(b.Target) == nil {
-			return nil, noStage(p, b.Target)
-		}
-		return []buildcontext.Build{b}, ""
-	}
-	for _, b := range a.Config.Builds {
-		if b.Dockerfile != p {
-			continue
-		}
-		if file.Target(b.Target) == nil {
-			return nil, fmt.Sprintf("builds in %s has the target %q, and no stage has this name", config.RepositoryPath, b.Target)
-		}
-		builds = append(builds, buildcontext.Build{
-			Dockerfile: p, Kind: buildcontext.Local, Context: b.Context, Target: b.Target, Args: b.Args,
-			Origin: "builds in " + config.RepositoryPath,
-		})
-	}
-	if len(builds) == 0 {
-		for _, b := range a.facts.Builds {
-			if b.Dockerfile == p && file.Target(b.Target) != nil && len(builds) < maxBuilds {
-				builds = append(builds, b)
-			}
-		}
-		// The stages above the last one are usually parts of it, or made for development and tests.
-		slices.SortStableFunc(builds, func(x, y buildcontext.Build) int {
-			return cmp.Compare(file.Target(y.Target).Index, file.Target(x.Target).Index)
-		})
-	}
-	if len(builds) == 0 {
-		builds = []buildcontext.Build{buildcontext.Guess(a.tree, file)}
-	}
-	if a.Choice == nil {
-		return valuesFirst(file, builds), ""
-	}
-	return a.chosen(file, builds)
-}
-
-// chosen is what the request's choice leaves of the known builds: those of its target, or the first
-// one with another target.
-func (a *run) chosen(file *dockerfile.File, builds []buildcontext.Build) (_ []buildcontext.Build, problem string) {
-	if target := a.Choice.Target; target != nil {
-		if file.Target(*target) == nil {
-			return nil, noStage(file.Source.Path, *target)
-		}
-		of := slices.DeleteFunc(slices.Clone(builds), func(b buildcontext.Build) bool { return !strings.EqualFold(b.Target, *target) })
-		if len(of) == 0 {
-			of = []buildcontext.Build{valuesFirst(file, builds)[0]}
-			of[0].Target = *target
-		}
-		builds = of
-	}
-	builds = slices.Clone(builds)
-	for i := range builds {
-		args := maps.Clone(builds[i].Args)
-		if args == nil {
-			args = map[string]string{}
-		}
-		maps.Copy(args, a.Choice.Args)
-		builds[i].Args = args
-	}
-	return valuesFirst(file, builds), ""
-}
-
-func noStage(p, target string) string {
-	return fmt.Sprintf("%s has no stage %q", p, target)
-}
-
-// foreignFrontend is the image that a syntax line names where it is not the frontend of Dockerfiles,
-// whose steps are those that hitrate knows; "" where it is, or where there is no such line. A mirror
-// has it under the same name.
-func foreignFrontend(file *dockerfile.File) (line int, frontend string) {
-	for _, d := range file.Directives {
-		if !strings.EqualFold(d.Name, "syntax") {
-			continue
-		}
-		if image := foreign(d.Value); image != "" {
-			return file.Source.LineFromOffset(d.Span.Start), image
-		}
-		break
-	}
-	return 0, ""
-}
-
-// foreign is the image of a frontend that is not Dockerfile's own; "" for the own one, and for none.
-func foreign(syntax string) string {
-	fields := strings.Fields(syntax)
-	if len(fields) == 0 {
-		return ""
-	}
-	name, _, _ := strings.Cut(fields[0], "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		name = name[:i]
-	}
-	for _, own := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
-		if name == own || strings.HasSuffix(name, "/"+own) {
-			return ""
-		}
-	}
-	return fields[0]
-}
-
-// valuesFirst puts the builds first that give every FROM a value.
-func valuesFirst(file *dockerfile.File, builds []buildcontext.Build) []buildcontext.Build {
-	lacks := func(b buildcontext.Build) bool {
-		return slices.ContainsFunc(file.Stages, func(s *dockerfile.Stage) bool {
-			_, missing := file.BaseImage(s, b.Args)
-			return missing != ""
-		})
-	}
-	out := slices.Clone(builds)
-	slices.SortStableFunc(out, func(x, y buildcontext.Build) int { return compareBool(lacks(x), lacks(y)) })
-	return out
-}
-
 // compile asks BuildKit whether it takes the file. Where the primary build does not compile and
 // another one does, that is the primary one. ok is false where none does, or where the new primary
 // build needs more to be read.
@@ -596,75 +432,4 @@ func (a *run) compile(ctx context.Context, t *target) (ok bool) {
 	}
 	a.refuse(t.in.File.Source.Path, first)
 	return false
-}
-
-const outOfTime = "not analysed: the Dockerfiles of this change took all the time that hitrate spends on them"
-
-// absent says of a Dockerfile what its build context lacks, and which way leads there.
-func (a *run) absent(p string, e *buildcache.MissingSourceError) string {
-	of, source := "its build context", strings.TrimPrefix(e.Source, "/")
-	if e.Named != "" {
-		of = "its named context " + e.Named
-	}
-	switch written := a.written(p, e); {
-	case e.Link != "" && e.Outside:
-		return fmt.Sprintf("%s is a symbolic link to %s, which leads out of %s: BuildKit follows it inside the context only, where it stands for %s, and that is not there", e.Link, e.To, of, cmp.Or(e.Target, "the root"))
-	case e.Link != "":
-		return fmt.Sprintf("%s is a symbolic link to %s, and %s has no %s; what is made before the build is not in the repository", e.Link, e.To, of, e.Target)
-	case written != "":
-		return fmt.Sprintf("%s leads out of %s: for BuildKit .. stops at the context's root, so it stands for %s, and that is not there", written, of, source)
-	}
-	return fmt.Sprintf("%s has no %s; what is made before the build is not in the repository", of, source)
-}
-
-// written is a source that leads out of the context by "..", as the Dockerfile has it; "" where it does not.
-func (a *run) written(p string, e *buildcache.MissingSourceError) string {
-	src, err := a.read(p)
-	if err != nil {
-		return ""
-	}
-	file, err := dockerfile.Parse(src)
-	if err != nil {
-		return ""
-	}
-	for _, in := range file.Instructions {
-		if src.LinesFromSpan(in.Span) != e.Lines {
-			continue
-		}
-		for _, arg := range in.Args {
-			if strings.HasPrefix(path.Clean(strings.TrimLeft(arg.Value, "/")), "../") && path.Clean("/"+arg.Value) == path.Clean(e.Source) {
-				return arg.Value
-			}
-		}
-	}
-	return ""
-}
-
-// refuse says why a Dockerfile is not looked at.
-func (a *run) refuse(p string, err error) {
-	var (
-		broken  *dockerfile.Error
-		limit   *dockerfile.LimitError
-		missing *buildcache.MissingArgError
-		unset   *buildcache.UnsetError
-		absent  *buildcache.MissingSourceError
-	)
-	switch {
-	case errors.As(err, &missing):
-		a.skip(p, missing.Line, fmt.Sprintf("not analysed: needs builds.args.%s in %s: FROM uses this ARG, and neither the file nor a build that hitrate knows gives it a value",
-			missing.Arg, config.RepositoryPath))
-	case errors.As(err, &unset):
-		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, which this file neither sets nor declares", unset.Keyword, unset.Name))
-	case errors.As(err, &absent):
-		a.skip(p, absent.Lines.First, "not analysed: "+a.absent(p, absent))
-	case errors.As(err, &limit):
-		a.skip(p, 0, fmt.Sprintf("not analysed: %s (%d; hitrate reads up to %d)", limit.What, limit.Value, limit.Most))
-	case errors.As(err, &broken):
-		// Where a change is what counts, an unchanged file is not its fault.
-		if a.Changed == nil || slices.Contains(a.Changed, p) {
-			a.fail(p, broken.Line, broken.Message)
-		}
-	default:
-		a.skip(p, 0, "not analysed: "+err.Error())
-	}
 }
