@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/moby/patternmatcher"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 // selection is what an operation takes of an input whose contents count, in BuildKit's terms
@@ -283,22 +285,9 @@ func slashIf(yes bool) string {
 // splitWildcards parts a path before its first component with a wildcard.
 func splitWildcards(p string) (fixed, rest string) {
 	parts := strings.Split(p, "/")
-	at := slices.IndexFunc(parts, hasWildcards)
+	at := slices.IndexFunc(parts, buildcontext.HasWildcard)
 	if at < 0 {
 		return path.Join("/", p), ""
 	}
 	return path.Join("/", path.Join(parts[:at]...)), path.Join(parts[at:]...)
-}
-
-// hasWildcards is BuildKit's test: a backslash makes the next byte an ordinary one.
-func hasWildcards(name string) bool {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '\\':
-			i++
-		case '*', '?', '[':
-			return true
-		}
-	}
-	return false
 }

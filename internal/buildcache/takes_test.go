@@ -1,6 +1,10 @@
 package buildcache
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+)
 
 func TestMayTake(t *testing.T) {
 	for _, tt := range []struct {
@@ -20,7 +24,7 @@ func TestMayTake(t *testing.T) {
 		{"d*/a.txt", "/dist/b.txt", false},
 		{"d*", "/dist/b.txt", true},
 	} {
-		s := selection{path: tt.source, wildcard: hasWildcards(tt.source)}
+		s := selection{path: tt.source, wildcard: buildcontext.HasWildcard(tt.source)}
 		if got := s.mayTake(tt.path); got != tt.want {
 			t.Errorf("%s takes %q: %v", tt.source, tt.path, got)
 		}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 // keyNode is one operation of a plan as BuildKit's cache asks for it. What is here depends on the
@@ -210,7 +212,7 @@ func (n *keyNode) fileOp(op *pb.FileOp) error {
 			copied := a.Copy.CloneVT()
 			owner(copied.Owner)
 			if in := action.SecondaryInput; in >= 0 && in < int64(len(n.deps)) {
-				takes := newSelection(copied.Src, copied.FollowSymlink, copied.AllowWildcard && hasWildcards(copied.Src))
+				takes := newSelection(copied.Src, copied.FollowSymlink, copied.AllowWildcard && buildcontext.HasWildcard(copied.Src))
 				takes.include, takes.exclude, takes.required = copied.IncludePatterns, copied.ExcludePatterns, copied.RequiredPaths
 				action.takes = &takes
 				selected[in] = append(selected[in], takes)

@@ -66,7 +66,7 @@ func (t Tree) collect(p string) (files []string, dir bool) {
 // match on each branch.
 func (t Tree) wildcards(src string) []string {
 	parts := strings.Split(src, "/")
-	first := slices.IndexFunc(parts, hasWildcard)
+	first := slices.IndexFunc(parts, HasWildcard)
 	if first < 0 {
 		return []string{src}
 	}
@@ -117,8 +117,8 @@ func (t Tree) wildcards(src string) []string {
 	return matches
 }
 
-// hasWildcard is BuildKit's test: a backslash makes the next byte an ordinary one.
-func hasWildcard(name string) bool {
+// HasWildcard says whether a path of a COPY or ADD is a pattern. It is BuildKit's own test: a backslash makes the next byte an ordinary one.
+func HasWildcard(name string) bool {
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
 		case '\\':

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -154,7 +152,7 @@ func (s scene) keepsIndex(i *dockerfile.Instruction, tool string, served bool) R
 		}
 		return ""
 	case "ARG", "ENV":
-		for _, name := range setNames(i) {
+		for _, name := range sets(i) {
 			if isIndexSetting(name) {
 				return rules.OtherSettings
 			}
@@ -209,20 +207,4 @@ func touchesIndex(t shelleffects.Touch) bool {
 	return slices.ContainsFunc(t.Paths, func(p string) bool {
 		return slices.ContainsFunc(indexPlaces, func(dir string) bool { return shelleffects.Overlaps(path.Clean(p), dir) })
 	})
-}
-
-// setNames are the variables that an ARG or ENV sets.
-func setNames(i *dockerfile.Instruction) []string {
-	var names []string
-	switch cmd := i.Command.(type) {
-	case *instructions.ArgCommand:
-		for _, a := range cmd.Args {
-			names = append(names, a.Key)
-		}
-	case *instructions.EnvCommand:
-		for _, e := range cmd.Env {
-			names = append(names, e.Key)
-		}
-	}
-	return names
 }

@@ -17,7 +17,7 @@ func Plain(t rules.Text) string {
 			b.WriteString(visible(p.Words))
 			continue
 		}
-		b.WriteString(codeSpan(p.Code))
+		b.WriteString(CodeSpan(visible(p.Code)))
 	}
 	return strings.TrimSpace(b.String())
 }
@@ -25,27 +25,28 @@ func Plain(t rules.Text) string {
 // Visible is a text on one line of which nothing acts in a terminal.
 func Visible(s string) string { return visible(s) }
 
-// codeSpan puts code between as many backticks as tell it from those in it, as Markdown does.
-func codeSpan(code string) string {
-	code = visible(code)
-	ticks := strings.Repeat("`", longestRun(code, '`')+1)
+// CodeSpan puts code between as many backticks as tell it from those in it. One blank at each side is taken
+// off again by whoever reads Markdown; without it a backtick at the edge would join the fence.
+func CodeSpan(code string) string {
+	ticks := Backticks(code, 1)
 	if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
 		code = " " + code + " "
 	}
 	return ticks + code + ticks
 }
 
-func longestRun(s string, c byte) int {
+// Backticks is a fence around a text, of at least so many backticks and of more than stand together in it.
+func Backticks(text string, atLeast int) string {
 	longest, run := 0, 0
-	for i := range len(s) {
-		if s[i] != c {
+	for _, r := range text {
+		if r != '`' {
 			run = 0
 			continue
 		}
 		run++
 		longest = max(longest, run)
 	}
-	return longest
+	return strings.Repeat("`", max(atLeast, longest+1))
 }
 
 // visible writes what a terminal or a log would act upon, or what a reader could not see, as an

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -69,30 +70,12 @@ func codeSpan(s string) string {
 	if s == "" {
 		return "(empty)"
 	}
-	ticks := strings.Repeat("`", longestRun(s, '`')+1)
-	// One blank at each side is taken off again; without it a backtick at the edge would join the fence.
-	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
-		s = " " + s + " "
-	}
-	return ticks + s + ticks
-}
-
-func longestRun(s string, c byte) int {
-	longest, run := 0, 0
-	for i := range len(s) {
-		if s[i] != c {
-			run = 0
-			continue
-		}
-		run++
-		longest = max(longest, run)
-	}
-	return longest
+	return report.CodeSpan(s)
 }
 
 // fence writes text word for word in a code block. The text must be printable (see printable).
 func fence(info, text string) string {
-	ticks := strings.Repeat("`", max(3, longestRun(text, '`')+1))
+	ticks := report.Backticks(text, 3)
 	if text != "" {
 		text += "\n"
 	}
