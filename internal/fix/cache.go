@@ -61,7 +61,7 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 		return rules.OtherUser
 	}
 	for _, m := range run.Mounts {
-		if shelleffects.Overlaps(path.Clean("/"+m.Target), e.Target) {
+		if shelleffects.Overlaps(s.mountTarget(e.Step, m), e.Target) {
 			return rules.MountThere
 		}
 	}
@@ -240,7 +240,7 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 		}
 	}
 	for _, m := range run.Mounts {
-		if m.Type == instructions.MountTypeCache && (!install.CacheDirKnown || shelleffects.Overlaps(path.Clean("/"+m.Target), install.CacheDir)) {
+		if m.Type == instructions.MountTypeCache && (!install.CacheDirKnown || shelleffects.Overlaps(s.mountTarget(e.Step, m), install.CacheDir)) {
 			return rules.MountThere
 		}
 	}
@@ -277,7 +277,8 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 	}
 	mounted := false
 	for _, m := range run.Mounts {
-		if m.Type != instructions.MountTypeCache || !shelleffects.Covers(path.Clean("/"+m.Target), install.CacheDir) {
+		target := s.mountTarget(e.Step, m)
+		if m.Type != instructions.MountTypeCache || target == "/" || !shelleffects.Covers(target, install.CacheDir) {
 			continue
 		}
 		switch {

@@ -1,7 +1,10 @@
 package fix
 
 import (
+	"path"
 	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -122,4 +125,20 @@ func (s scene) local() bool {
 // oneContext says whether all builds take the same directory.
 func (s scene) oneContext() bool {
 	return !slices.ContainsFunc(s.in.Builds, func(b buildcontext.Build) bool { return b.Context != s.in.Context.Build.Context })
+}
+
+// mountTarget is where a mount of a RUN lies; "" for one without a target, whose place below /run BuildKit
+// chooses, and the root where it is not known.
+func (s scene) mountTarget(i *dockerfile.Instruction, m *instructions.Mount) string {
+	if m.Target == "" {
+		return ""
+	}
+	target, known := shelleffects.Expand(m.Target, s.states[i].Env)
+	if !path.IsAbs(target) {
+		target, known = path.Join("/", s.states[i].Workdir, target), known && s.states[i].WorkdirKnown
+	}
+	if !known {
+		return "/"
+	}
+	return path.Clean(target)
 }

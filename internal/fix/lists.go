@@ -36,7 +36,7 @@ func (s scene) removeLists(u *unit, e rules.RemoveLists) Reason {
 		return rules.NotProven
 	}
 	for _, m := range run.Mounts {
-		if shelleffects.Overlaps(path.Clean("/"+m.Target), shelleffects.AptLists) {
+		if shelleffects.Overlaps(s.mountTarget(e.Step, m), shelleffects.AptLists) {
 			return rules.MountThere
 		}
 	}
@@ -84,7 +84,7 @@ func (s scene) addIndexMount(e rules.AddCacheMount) Reason {
 		return rules.IndexUsed
 	}
 	for _, m := range run.Mounts {
-		if shelleffects.Overlaps(path.Clean("/"+m.Target), e.Target) {
+		if shelleffects.Overlaps(s.mountTarget(e.Step, m), e.Target) {
 			return rules.MountThere
 		}
 	}

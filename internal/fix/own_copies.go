@@ -225,7 +225,7 @@ func (o *owning) run(i *dockerfile.Instruction) Reason {
 		return rules.OwnedOthers
 	}
 	for _, m := range run.Mounts {
-		if shelleffects.Overlaps(o.e.Dir, path.Clean("/"+m.Target)) {
+		if shelleffects.Overlaps(o.e.Dir, o.mountTarget(i, m)) {
 			return rules.StepBetween
 		}
 	}

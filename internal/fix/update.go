@@ -105,7 +105,7 @@ func (s scene) takesUpdate(update, into *dockerfile.Instruction, tool string) Re
 	}
 	for _, m := range run.Mounts {
 		for _, dir := range indexPlaces {
-			if shelleffects.Overlaps(path.Clean("/"+m.Target), dir) {
+			if shelleffects.Overlaps(s.mountTarget(into, m), dir) {
 				return rules.MountThere
 			}
 		}

@@ -26,6 +26,7 @@ var _ = register(&Rule{
 	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, or where the setting `prefer` says so.",
 	Not: "`PIP_NO_CACHE_DIR` with any value, also `0` and `off`, turns pip's cache off; so do `--no-cache-dir` and its short forms. A mount, a removal in the same RUN and a switched-off cache are all accepted: " +
 		"`--no-cache-dir` is not always right (with a cache mount it makes the mount inert), and nobody has to do both. Stages that do not reach the image, and installs of pip, setuptools and wheel alone, are left in peace. " +
+		"So are installs of which a settings file that the build brings (`pip.conf`, `uv.toml`, `[tool.uv]`, `poetry.toml`), or a step above, puts the cache elsewhere or turns it off. " +
 		"Cache mounts are not exported by the gha and registry caches: on fresh CI runners they start empty.",
 	Sources: []Source{
 		{"Docker: cache mounts", "https://docs.docker.com/build/cache/optimize/#use-cache-mounts"},
@@ -72,7 +73,8 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 			kept = append(kept, install)
 		}
 	}
-	if len(kept) == 0 || p.repeated(lane, i, kept) || p.configured(lane, i, kept[0].Tool) || readsSettings(in, kept[0]) {
+	if len(kept) == 0 || p.repeated(lane, i, kept) || readsSettings(in, kept[0]) ||
+		slices.ContainsFunc(kept, func(install shelleffects.Install) bool { return p.configured(lane, i, install) }) {
 		return
 	}
 	var tools, names []string
@@ -104,7 +106,9 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 	switch {
 	case noCache:
 		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
-	case slices.ContainsFunc(kept, func(i shelleffects.Install) bool { return i.Tool == "poetry" }) && !PoetryEnvironmentApart(in, p.states[in]):
+	case slices.ContainsFunc(kept, func(install shelleffects.Install) bool {
+		return install.Tool == "poetry" && !PoetryEnvironmentApart(in, p.states[in]) && !p.settingsSay(lane, i, install, environmentKeys)
+	}):
 		f.Advice = say("Put the virtual environment elsewhere (", code("POETRY_VIRTUALENVS_IN_PROJECT=1"), "), since poetry keeps it in its cache, and the downloads in a cache mount.")
 	case kept[0].CacheDirKnown:
 		f.Advice = say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
@@ -115,7 +119,7 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 	if noCache {
 		f.Unit, reason = p.addNoCache(in, kept)
 	} else {
-		f.Unit, reason = p.addCacheMount(in, kept)
+		f.Unit, reason = p.addCacheMount(lane, i, kept)
 	}
 	f.Withheld = string(reason)
 	p.report(in, f)
@@ -213,16 +217,20 @@ func (p *Pass) mounted(in *dockerfile.Instruction, dir string) bool {
 	return false
 }
 
-// configured says whether a step above may have configured pip: what it set is not known then.
-func (p *Pass) configured(lane []step, i int, tool string) bool {
-	if tool != "pip" {
-		return false
-	}
-	if p.states[lane[i].in].Env["PIP_CONFIG_FILE"] != "" {
-		return true
-	}
-	for _, c := range p.above(lane, i) {
-		if c.settings {
+// configured says whether settings of an install's tool may say something about its cache: a file that the build
+// brings, or a step above.
+func (p *Pass) configured(lane []step, i int, install shelleffects.Install) bool {
+	by := configuresPoetry
+	switch install.Tool {
+	case "uv":
+		return p.settingsSay(lane, i, install, cacheKeys["uv"])
+	case "poetry":
+		if p.settingsSay(lane, i, install, cacheKeys["poetry"]) {
+			return true
+		}
+	default:
+		by = configures
+		if p.states[lane[i].in].Env["PIP_CONFIG_FILE"] != "" || slices.ContainsFunc(p.above(lane, i), func(c *copied) bool { return c.settings }) {
 			return true
 		}
 	}
@@ -233,7 +241,7 @@ func (p *Pass) configured(lane []step, i int, tool string) bool {
 				continue
 			}
 			for _, cmd := range in.Run().Commands {
-				if configures(cmd) {
+				if by(cmd) {
 					return true
 				}
 			}
@@ -276,7 +284,8 @@ func noCacheFlag(tool string) string {
 }
 
 // addCacheMount is the edit: a cache mount on the cache of the user that runs the step.
-func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Install) (*Unit, Reason) {
+func (p *Pass) addCacheMount(lane []step, i int, kept []shelleffects.Install) (*Unit, Reason) {
+	in := lane[i].in
 	state := p.states[in]
 	switch {
 	case !mountsKnown(p.File):
@@ -291,6 +300,8 @@ func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Ins
 	var tools []string
 	for _, install := range kept {
 		switch {
+		case install.Tool == "poetry" && p.settingsSay(lane, i, install, environmentKeys):
+			return nil, ConfigurationFile
 		case install.Tool == "poetry" && !PoetryEnvironmentApart(in, state):
 			return nil, EnvironmentThere
 		case install.Command.OtherUser:
@@ -308,7 +319,7 @@ func (p *Pass) addCacheMount(in *dockerfile.Instruction, kept []shelleffects.Ins
 	}
 	for _, m := range p.mountsOf(in) {
 		for _, install := range kept {
-			if !m.targetKnown || shelleffects.Overlaps(path.Clean(m.target), install.CacheDir) {
+			if !m.targetKnown || m.target != "" && shelleffects.Overlaps(path.Clean(m.target), install.CacheDir) {
 				return nil, MountThere
 			}
 		}
