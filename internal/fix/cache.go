@@ -408,6 +408,12 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 		if s.namedLater(stage, slices.Index(stage.Instructions, step)+1, top, 0) {
 			return rules.CacheUsed
 		}
+		for _, i := range s.in.File.Instructions {
+			whole := i.Run() == nil && slices.ContainsFunc(s.copySources(i, stage), func(src string) bool { return path.Clean("/"+src) == "/" })
+			if whole && s.namedLater(i.Stage, slices.Index(i.Stage.Instructions, i)+1, top, 0) {
+				return rules.CacheUsed
+			}
+		}
 	}
 	inCache := func(src string) bool {
 		src = path.Clean("/" + src)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -56,7 +57,10 @@ func (p *prover) ignorePath(i int, suggestions []Suggestion) (Suggestion, Reason
 	last := file.LineCount()
 	text := effect.Pattern
 	if old := file.Text(file.SpanFromLines(source.Lines{First: last, Last: last})); len(file.Data) > 0 {
-		text = string(slices.Concat([]byte(trimNewline(old)), []byte(newline), []byte(effect.Pattern)))
+		text = trimNewline(old) + newline + effect.Pattern
+		if strings.HasSuffix(old, "\r\n") {
+			text += "\r" // it belongs to the line, whose LF stays
+		}
 	}
 	s := Suggestion{Path: file.Path, Lines: source.Lines{First: last, Last: last}, Replacement: text, Findings: []int{i}}
 	if len(unit.Note) > 0 {

@@ -2,6 +2,7 @@ package fix
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 // removeLists proves that apt's index can go at the end of a RUN:
 //   - the RUN fetches it (or gets the update that does), so that nothing is taken from the base image;
 //   - nothing that runs later reads it before it is fetched again: no step of the stage, none of the
-//     stages on top of it, no ONBUILD trigger, and no stage copies it;
+//     stages on top of it, no ONBUILD trigger, and no stage copies it; nor does the image's command install
+//     from it;
 //   - the index lies in the layer, not in a mount;
 //   - the shell still expands the pattern by then: neither set nor the SHELL turns that off.
 //
@@ -105,16 +107,87 @@ func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 	stage := step.Stage
 	for _, i := range s.in.File.Instructions {
 		for _, src := range s.copySources(i, stage) {
-			if src = path.Clean("/" + src); src != "/" && shelleffects.Overlaps(src, shelleffects.AptLists) {
+			switch src = path.Clean("/" + src); {
+			case !shelleffects.Overlaps(src, shelleffects.AptLists):
+			case src != "/":
 				return rules.IndexUsed
+			case i.Run() == nil:
+				// A copy of all of it: what stands below has the index, too.
+				if reason := s.unreadFrom(i.Stage, slices.Index(i.Stage.Instructions, i)+1, u, 0); reason != "" {
+					return reason
+				}
 			}
 		}
 		if s.readsByMount(i, stage, shelleffects.AptLists) {
 			return rules.IndexUsed
 		}
 	}
+	if s.installsWhenRun(stage) {
+		return rules.IndexForCommand
+	}
 	at := slices.Index(stage.Instructions, step)
 	return s.unreadFrom(stage, at+1, u, 0)
+}
+
+// An install and an update by apt in a command or a script.
+var (
+	aptInstalls = regexp.MustCompile(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\binstall\b`)
+	aptUpdates  = regexp.MustCompile(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\bupdate\b`)
+)
+
+// installsWhenRun says whether the command of an image made of a stage, or a script of the build context that
+// it names, installs packages without updating the index before.
+func (s scene) installsWhenRun(stage *dockerfile.Stage) bool {
+	asks := func(text string) bool { return aptInstalls.MatchString(text) && !aptUpdates.MatchString(text) }
+	named := map[string]bool{} // base names of what the commands name
+	for _, o := range s.in.File.Stages {
+		if !onTop(o, stage) {
+			continue
+		}
+		for _, i := range o.Instructions {
+			switch i.Keyword {
+			case "CMD", "ENTRYPOINT", "HEALTHCHECK":
+			default:
+				continue
+			}
+			text := ""
+			for _, a := range i.Args {
+				text += a.Value + " "
+			}
+			if asks(text) {
+				return true
+			}
+			for word := range strings.FieldsSeq(text) {
+				named[path.Base(strings.Trim(word, `"';`))] = true
+			}
+		}
+	}
+	if len(named) == 0 {
+		return false
+	}
+	for _, o := range s.in.File.Stages {
+		if !onTop(o, stage) && !onTop(stage, o) {
+			continue
+		}
+		for _, i := range o.Instructions {
+			if i.Keyword != "COPY" && i.Keyword != "ADD" {
+				continue
+			}
+			p, reason := s.placeCopy(i)
+			if reason != "" {
+				continue
+			}
+			for _, image := range p.sorted {
+				if !named[path.Base(image)] {
+					continue
+				}
+				if file, err := s.in.Read(s.in.Context.RepoPath(p.files[image])); err == nil && asks(string(file.Data)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // copySources are what a COPY or the mounts of a RUN take from a stage or from one on top of it.

@@ -300,9 +300,17 @@ func (p *prover) findCulprit(ctx context.Context, groups []*group) (culprit, by 
 				cheapest = u
 			}
 		}
-		return cheapest, nil, tried.reason
+		return cheapest, nil, together(tried.reason)
 	}
 	return nil, nil, ""
+}
+
+// together is why a suggestion that holds by itself is left out when it does not hold with another.
+func together(reason Reason) Reason {
+	if slices.Contains([]Reason{rules.SettlesAnother, rules.TooManyEdits, rules.OutOfTime}, reason) {
+		return reason
+	}
+	return rules.Conflict
 }
 
 func pick(groups []*group, set []int) []*group {
@@ -353,6 +361,9 @@ func (p *prover) inGroup(ctx context.Context, g *group, reason Reason) (culprit,
 		}
 	}
 	if culprit != nil {
+		if alone, idle := merge(p.in.File.Source, []*unit{culprit}); len(idle) == 0 && p.try(ctx, alone).reason == "" {
+			reason = together(reason)
+		}
 		return culprit, nil, reason
 	}
 	for _, u := range slices.Backward(g.units) {

@@ -169,6 +169,8 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 	f.Done = say("The copied files are no longer in the image twice.")
 	unit, reason := p.ownCopies(lane, i, o, copies)
 	switch reason {
+	case CopiesMore:
+		f.Advice = say("Copy what changes hands in a COPY of its own, with ", code(flag), ".")
 	case UserLater:
 		f.Advice = say("Make the user above the COPY, and give the owner to the COPY with ", code(flag), ".")
 	case OwnedOthers:
@@ -222,7 +224,12 @@ func copyOwner(spec string) string {
 // needs.
 func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []int) (*Unit, Reason) {
 	in, run := lane[i].in, lane[i].in.Run()
+	more := func(j int) bool {
+		return !slices.ContainsFunc(o.Paths, func(dir string) bool { return p.writesInto(lane[j].in, dir) })
+	}
 	switch {
+	case slices.ContainsFunc(copies, more):
+		return nil, CopiesMore
 	case o.Command.Name == "chgrp":
 		return nil, NotProven
 	case in != lane[i].outer:
@@ -392,6 +399,10 @@ func (p *Pass) withoutChown(in *dockerfile.Instruction, o shelleffects.Ownership
 		return source.Edit{Span: p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(span))}, ""
 	case slices.ContainsFunc(run.Steps[1:], func(s dockerfile.Step) bool { return s.Op != "&&" }):
 		return source.Edit{}, FailureUnseen
+	case !slices.ContainsFunc(run.Steps, func(s dockerfile.Step) bool {
+		return slices.ContainsFunc(s.Commands, func(c *dockerfile.Command) bool { return c != o.Command && c.Name != "cd" })
+	}):
+		return source.Edit{}, ScriptForm // what is left would do nothing
 	case at == 0:
 		return source.Edit{Span: source.Span{Start: run.Steps[0].Span.Start, End: run.Steps[1].Span.Start}}, ""
 	}

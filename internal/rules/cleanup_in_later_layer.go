@@ -205,13 +205,19 @@ func (p *Pass) downloads(in *dockerfile.Instruction, c *dockerfile.Command) stri
 	for _, o := range in.Run().Commands {
 		if o.Span.Start > c.Span.Start && (o.Name == "mv" || o.Name == "rm") {
 			for _, w := range o.Words[1:] {
-				if path.Base(w.Value) == path.Base(name) || !w.Literal {
+				if path.Base(w.Value) == path.Base(name) || !w.Literal && !findsElsewhere(w.Value, name) {
 					return ""
 				}
 			}
 		}
 	}
 	return path.Clean(name)
+}
+
+// findsElsewhere says whether a word is a pattern below a directory in which a file does not lie.
+func findsElsewhere(word, file string) bool {
+	n := strings.IndexAny(word, "*?[")
+	return n > 0 && path.IsAbs(word) && !strings.ContainsAny(word, "$`\"'{\\") && !shelleffects.Covers(path.Dir(word[:n]+"x"), path.Clean(file))
 }
 
 // directoriesMade are the directories that a RUN makes by mkdir, where steps below that could not be
@@ -352,7 +358,7 @@ func sameManager(a, b string) bool {
 func (p *Pass) reportLate(lane []step, i int, gone []made) {
 	in, first := lane[i].in, gone[0]
 	f := Finding{
-		Subject: first.subject,
+		Subject: subjectOf(gone),
 		Done:    say("What is removed is no longer part of an earlier layer."),
 	}
 	for _, m := range gone {
@@ -387,6 +393,17 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 	}
 	f.Withheld = string(reason)
 	p.report(in, f)
+}
+
+// subjectOf is what a removal is about: of several things the first that no other rule speaks of, since caches
+// and indexes go when an edit for another rule is made.
+func subjectOf(gone []made) string {
+	for _, m := range gone {
+		if m.tool == "" || m.name != "" {
+			return m.subject
+		}
+	}
+	return gone[0].subject
 }
 
 // thingsRemoved names up to three things: the packages by their names, or the others.

@@ -117,6 +117,7 @@ func (p *Pass) ignoreFile(git bool) *NewFile {
 		}
 	}
 	own = append(own, name)
+	own = slices.DeleteFunc(own, func(file string) bool { return p.commandsName(path.Base(file)) })
 	groups := []group{
 		{"The build's own files: editing them need not run the COPY again", own},
 		{"Version control", []string{".git"}},

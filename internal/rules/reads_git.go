@@ -26,6 +26,9 @@ func (p *Pass) gitReader() Text {
 		if NamesPath(in, ".git") || p.wordsName(in, ".git") {
 			return say("line ", p.line(in), " names it")
 		}
+		if textOfCommand(in, asksGitNow.MatchString) {
+			return say("line ", p.line(in), " may read it")
+		}
 	}
 	manifests, programs, others := p.versionFiles(), p.programs(), p.otherDockerfiles()
 	texts := map[string]*source.File{}
@@ -142,6 +145,11 @@ func (v *view) wordsName(in *dockerfile.Instruction, name string) bool {
 	return false
 }
 
+// commandsName says whether wordsName is so of one of the file's instructions.
+func (v *view) commandsName(name string) bool {
+	return slices.ContainsFunc(v.File.Instructions, func(in *dockerfile.Instruction) bool { return v.wordsName(in, name) })
+}
+
 // forceFlag is the option with which rm takes it that a file is not there.
 var forceFlag = regexp.MustCompile(`^(-[a-zA-Z]*f[a-zA-Z]*|--force)$`)
 
@@ -202,6 +210,23 @@ func (v *view) clones() bool {
 		})
 	})
 }
+
+// textOfCommand says whether something is found in the text that a RUN, CMD, ENTRYPOINT or HEALTHCHECK runs.
+func textOfCommand(in *dockerfile.Instruction, found func(string) bool) bool {
+	if in.Trigger != nil {
+		in = in.Trigger
+	}
+	switch run := in.Run(); {
+	case run != nil:
+		return found(run.Script + " " + strings.Join(run.Exec, " "))
+	case in.Keyword == "CMD" || in.Keyword == "ENTRYPOINT" || in.Keyword == "HEALTHCHECK":
+		return slices.ContainsFunc(in.Args, func(a dockerfile.Arg) bool { return found(a.Value) })
+	}
+	return false
+}
+
+// asksGitNow is a command, or a program in a command's words, that asks git about the state of a repository.
+var asksGitNow = regexp.MustCompile(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|name-rev|symbolic-ref|ls-files)\b|\b(import git|from git import)\b`)
 
 // asksGit is a text that gets a version or a commit from git, or looks into .git, as the go command does.
 var asksGit = regexp.MustCompile(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|` +

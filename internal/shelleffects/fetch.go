@@ -122,7 +122,7 @@ func (e *Effects) gitFetch(c *call) {
 			return
 		}
 		f := Fetch{Command: c.cmd, How: FetchClone, URL: p.words[1].text, Shallow: p.has("depth", "shallow-since", "shallow-exclude", "filter")}
-		if f.URL == "" || !strings.ContainsAny(f.URL, ":$") {
+		if f.URL == "" || !strings.ContainsAny(f.URL, ":$") || strings.HasPrefix(f.URL, "file:") {
 			return // of the image's own disk
 		}
 		for i, a := range c.args {
