@@ -71,9 +71,7 @@ func (p *Pass) gitReader() Text {
 func (p *Pass) gitCommand() string {
 	for _, in := range p.File.Instructions {
 		for _, cmd := range commandsOf(in) {
-			if cmd.Name == "git" && len(cmd.Words) > 1 && !slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool {
-				return w.Value == "clone" || w.Value == "config" || w.Value == "--version" || w.Value == "init"
-			}) {
+			if cmd.Name == "git" && len(cmd.Words) > 1 && p.gitReads(cmd) {
 				return "a git command"
 			}
 			if buildsGo(cmd) {
@@ -82,6 +80,25 @@ func (p *Pass) gitCommand() string {
 		}
 	}
 	return ""
+}
+
+// gitReads says whether a git command reads a repository that is there, or writes into it, as git config does without
+// an option for another file. Where the file clones one of its own, that is the one it is about.
+// Source: git-config's manual page, "--local".
+func (p *Pass) gitReads(cmd *dockerfile.Command) bool {
+	has := func(options ...string) bool {
+		return slices.ContainsFunc(cmd.Words[1:], func(w dockerfile.Word) bool {
+			name, _, _ := strings.Cut(w.Value, "=")
+			return slices.Contains(options, name)
+		})
+	}
+	switch {
+	case has("clone", "--version", "init"):
+		return false
+	case has("config"):
+		return !has("--global", "--system", "--file", "-f", "--blob") && !p.clones()
+	}
+	return true
 }
 
 // buildsGo says whether a command builds Go programs: go writes the commit of the source into them.
@@ -241,11 +258,16 @@ var scriptName = regexp.MustCompile(`(?i)(^[^.]+|\.(sh|bash|zsh|mk))$`)
 // gitArchive is a plugin that reads .git_archival.txt, which git archive writes, in place of .git.
 var gitArchive = regexp.MustCompile(`setuptools[-_]scm[-_]git[-_]archive`)
 
+// scmRequirement is setuptools-scm in a requirements file.
+var scmRequirement = regexp.MustCompile(`(?mi)^\s*setuptools[-_]scm\b`)
+
 // textAsksGit says whether a text that the build may run names git or .git in a way that may need it.
 func textAsksGit(name string, data []byte) bool {
 	switch base := path.Base(name); {
 	case base == "pyproject.toml" || base == "Cargo.toml":
 		return false // what they ask for are tools, see versionToolOf
+	case requirementsName.MatchString(base):
+		return scmRequirement.Match(data) // of a setup.py; the other packages the program may use for anything
 	case (scriptName.MatchString(base) || dockerfileName.MatchString(base)) && scriptNamesGit.Match(data):
 		return true
 	}
@@ -282,7 +304,7 @@ func (p *Pass) versionFiles() []string {
 
 // versionTools read the version of a package from git. Their names are those under which they are
 // asked for in pyproject.toml's build-system.requires.
-var versionTools = []string{"setuptools-scm", "hatch-vcs", "versioneer", "pbr", "setuptools-git-versioning", "poetry-dynamic-versioning", "uv-dynamic-versioning", "dunamai", "versioningit", "flit-scm", "vcs-versioning", "miniver"}
+var versionTools = []string{"setuptools-scm", "hatch-vcs", "versioneer", "pbr", "setuptools-git-versioning", "poetry-dynamic-versioning", "uv-dynamic-versioning", "dunamai", "versioningit", "flit-scm", "vcs-versioning", "miniver", "setupmeta"}
 
 // crate are packages of Rust that write the commit into what is built, as Cargo.toml names them.
 var crate = regexp.MustCompile(`(?m)^\s*(?:\[[\w.'"-]*dependencies\.)?["']?(vergen[\w-]*|shadow-rs|git-version|git2?-describe|build-info-build)["']?\s*[=.\]]`)
