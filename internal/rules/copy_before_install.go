@@ -102,7 +102,7 @@ func (p *Pass) serve(lane []step, i int) *served {
 			return nil
 		case len(install.Manifests) > 0:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
-			unknown := !install.DirKnown || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
+			unknown := !install.DirKnown && p.namesAny(lane, i, install) || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
 			if len(r.named) > 0 || unknown || p.unseen(lane, i, install) {
 				s.reading, s.weak = true, false
 			}
@@ -125,6 +125,23 @@ func (p *Pass) serve(lane []step, i int) *served {
 		return nil // the RUN may well need the source
 	}
 	return s
+}
+
+// namesAny says whether a step sees a copy that brings a file, or may, of the name of a manifest of an install whose
+// directory is not known; else the manifest is made by another step, or the base image's.
+func (p *Pass) namesAny(lane []step, i int, install shelleffects.Install) bool {
+	for _, c := range p.above(lane, i) {
+		if c.unseen() && c.directory() {
+			return true
+		}
+		for _, m := range install.Manifests {
+			name := "/" + path.Clean(m.Path)
+			if !m.Optional && slices.ContainsFunc(c.pairs, func(pr pair) bool { return strings.HasSuffix(pr.image, name) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // optional says whether an install brings what a variable names, and only where it names something:
