@@ -187,10 +187,11 @@ func composeContexts(d document, n ast.Node, contexts map[string]string) {
 }
 
 // composeArgs reads build arguments, a mapping or a list of NAME=value; those whose value is the
-// environment's are left out.
+// environment's are left out, be it that ${NAME:-} spares them the warning of a variable that is not set.
 func composeArgs(d document, n ast.Node, args map[string]string) {
-	set := func(name, value string) {
-		if value, ok := interpolate(value); ok && name != "" {
+	set := func(name, text string) {
+		value, ok := interpolate(text)
+		if ok && name != "" && (value != "" || text == "") {
 			args[name] = value
 		}
 	}
