@@ -53,6 +53,7 @@ const (
 	InOtherStage     Reason = "the steps are in another stage"
 	StepsBetween     Reason = "other steps stand between the two"
 	CleanupDoesMore  Reason = "the step does more than clean up"
+	MayReadVariable  Reason = "a step below may read the variable without naming it"
 	InOnBuild        Reason = "it runs in other builds, by ONBUILD"
 	Unconfigured     Reason = "the build's files or arguments are not known"
 	OtherArguments   Reason = "it would not hold for other values of a build argument"

@@ -23,7 +23,7 @@ var _ = register(&Rule{
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
 		"Nothing is offered where an `ENV` sets other variables too, nor where the steps are in a stage built on the one that declares it.",
 	Not: "An `ARG` that no build gives a value: it changes nothing. Steps other than `RUN`: `COPY` and `WORKDIR` do not see the environment unless a variable is written in them. " +
-		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), or since nothing uses them. " +
+		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), unless nothing but labels is made of it and its name says so; and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), or since nothing uses them. " +
 		"Where `LABEL` stands does not matter: it is no step.",
 	Sources: []Source{
 		{"Dockerfile reference: impact on build caching", "https://docs.docker.com/reference/dockerfile/#impact-on-build-caching"},
@@ -41,6 +41,8 @@ type carried struct {
 	heir   *dockerfile.Stage         // the first stage built on this one that has such RUNs; nil for none
 	known  known
 	reason Reason // why it cannot move
+	// unproven says that a step may read one of them without naming it.
+	unproven bool
 }
 
 func checkVolatileArgs(p *Pass) {
@@ -61,7 +63,7 @@ func checkVolatileArgs(p *Pass) {
 			same := []*carried{all[0]}
 			var others []*carried
 			for _, c := range all[1:] {
-				if c.until == all[0].until && c.heir == all[0].heir {
+				if c.until == all[0].until && c.heir == all[0].heir && c.unproven == all[0].unproven {
 					same = append(same, c)
 				} else {
 					others = append(others, c)
@@ -92,6 +94,9 @@ func (p *Pass) carries(stage *dockerfile.Stage, i int, in *dockerfile.Instructio
 		c.reason = OtherVariables
 	}
 	c.until = c.passes(p, stage, i+1)
+	if len(c.hit) == 0 && c.until < len(stage.Instructions) {
+		c.labels(p, stage, i+1)
+	}
 	used := map[*dockerfile.Stage]bool{stage: c.until < len(stage.Instructions)}
 	own := len(c.hit)
 	for _, heir := range p.heirs(stage) {
@@ -123,6 +128,43 @@ func (c *carried) passes(p *Pass, stage *dockerfile.Stage, from int) int {
 		}
 	}
 	return len(stage.Instructions)
+}
+
+// labels follows variables of which nothing but labels is made, and whose names say so, past the RUNs that run programs
+// hitrate does not know: that one of these reads the date of the build is so unlikely that it is worth a word, and
+// not so impossible that an edit could be proven.
+func (c *carried) labels(p *Pass, stage *dockerfile.Stage, from int) {
+	labelled := false
+	for j := from; j < len(stage.Instructions); j++ {
+		next := stage.Instructions[j]
+		if !slices.ContainsFunc(c.names, func(name string) bool { return namesVariable(p.textOf(next.Span), name) }) {
+			continue
+		}
+		if next.Keyword != "LABEL" {
+			return
+		}
+		labelled = true
+	}
+	if !labelled || slices.ContainsFunc(c.names, func(name string) bool { return !volatileName.MatchString(name) }) {
+		return
+	}
+	for _, next := range stage.Instructions[from:] {
+		if next.Trigger != nil || next.Run() == nil {
+			continue
+		}
+		scripts, read := p.scripts(next)
+		named := slices.ContainsFunc(scripts, func(s script) bool {
+			return slices.ContainsFunc(c.names, func(name string) bool { return namesVariable(s.text, name) })
+		})
+		if !read || named {
+			c.hit = nil
+			return
+		}
+		if p.costs(next) || slices.ContainsFunc(scripts, func(s script) bool { return s.run != nil && costly(s.effects, s.run) }) {
+			c.hit = append(c.hit, next)
+		}
+	}
+	c.until, c.reason, c.unproven = len(stage.Instructions), MayReadVariable, true
 }
 
 // heirs are the stages that are built on a stage: they have its build arguments too.
@@ -230,10 +272,11 @@ func (p *Pass) usesVariable(stage *dockerfile.Stage, j int, names []string) bool
 }
 
 // costs says whether running a RUN again takes time: it installs or fetches.
-func (p *Pass) costs(in *dockerfile.Instruction) bool {
-	e := p.effectsOf(in)
+func (p *Pass) costs(in *dockerfile.Instruction) bool { return costly(p.effectsOf(in), in.Run()) }
+
+func costly(e shelleffects.Effects, run *dockerfile.Run) bool {
 	return len(e.Installs)+len(e.Packages)+len(e.Updates)+len(e.Fetches) > 0 ||
-		slices.ContainsFunc(in.Run().Commands, func(c *dockerfile.Command) bool { return c.Name == "curl" || c.Name == "wget" })
+		slices.ContainsFunc(run.Commands, func(c *dockerfile.Command) bool { return c.Name == "curl" || c.Name == "wget" })
 }
 
 func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) {
@@ -260,9 +303,13 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 	if len(names) > 1 {
 		they, them, stand, change = "ARGs are", "them", "stand", "they change"
 	}
-	steps := say("a step that does not use ", them)
+	use, uses := "use", "uses"
+	if first.unproven {
+		use, uses = "name", "names"
+	}
+	steps := say("a step that does not "+use+" ", them)
 	if len(hit) > 1 {
-		steps = say(len(hit), " steps that do not use ", them)
+		steps = say(len(hit), " steps that do not "+use+" ", them)
 	}
 	f.Title = say("Each new ", list(names), " re-runs ", steps, ".")
 	f.Here = f.Title
@@ -283,9 +330,9 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 	case first.until < len(stage.Instructions):
 		f.Advice = say("Move ", them, " down to just above line ", p.line(stage.Instructions[first.until]), ", the first that may use ", them, ".")
 	default:
-		f.Advice = say("Move ", them, " below the last step: no step uses ", them, ".")
+		f.Advice = say("Move ", them, " below the last step: no step "+uses+" ", them, ".")
 	}
-	f.Done = say(list(names), " now ", stand, " below the steps that do not use ", them, ".")
+	f.Done = say(list(names), " now ", stand, " below the steps that do not "+use+" ", them, ".")
 	f.Unit, f.Withheld = p.moveVolatile(stage, same, others)
 	p.report(first.steps[0], f)
 }
