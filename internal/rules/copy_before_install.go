@@ -128,8 +128,12 @@ func (p *Pass) serve(lane []step, i int) *served {
 }
 
 // namesAny says whether a step sees a copy that brings a file, or may, of the name of a manifest of an install whose
-// directory is not known; else the manifest is made by another step, or the base image's.
+// directory is not known; else the manifest is made by another step, or the base image's. In another build, by ONBUILD,
+// it may bring any.
 func (p *Pass) namesAny(lane []step, i int, install shelleffects.Install) bool {
+	if lane[i].in != lane[i].outer {
+		return true
+	}
 	for _, c := range p.above(lane, i) {
 		if c.unseen() && c.directory() {
 			return true
