@@ -25,7 +25,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	var names []string
 	leaves := ""
 	several, manifests := 0, 0
-	partly, includes, unnamed := false, false, false
+	partly, includes, unnamed, workspaces := false, false, false, false
 	for _, s := range g.runs {
 		for n, install := range s.installs {
 			several++
@@ -38,6 +38,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 			}
 			partly = partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
 			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
+			workspaces = workspaces || p.hasWorkspaces(r, install)
 			manifests += len(install.Manifests)
 			unnamed = unnamed || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
 		}
@@ -74,6 +75,9 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	files := list(read)
 	if includes {
 		files = say(files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
+	}
+	if workspaces {
+		files = say(files, " with the manifests of the workspaces")
 	}
 	switch {
 	case len(read) > 0 && unnamed:
@@ -115,7 +119,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	case g.onlyPip():
 		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
 	case len(read) > 0:
-		f.Advice = say("Copy ", list(read), " first and the rest after ", they, ".")
+		f.Advice = say("Copy ", files, " first and the rest after ", they, ".")
 	default:
 		f.Advice = say("Copy what names the dependencies first and the rest after ", they, ".")
 	}
@@ -126,7 +130,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	f.Done = say(subject, " no longer re-run by changes to the source.")
 	switch {
 	case leaves != "" || partly || unnamed || len(read) == 0:
-	case len(read) == 1 && !includes:
+	case len(read) == 1 && !includes && !workspaces:
 		f.Done = say(subject, " now re-run only when ", files, " changes.")
 	default:
 		f.Done = say(subject, " now re-run only when ", files, " change.")

@@ -14,7 +14,8 @@ import (
 
 // packageJSON is the part of a package.json that says what an install runs and reads besides it.
 type packageJSON struct {
-	Scripts map[string]string `json:"scripts"`
+	Scripts    map[string]string `json:"scripts"`
+	Workspaces json.RawMessage   `json:"workspaces"`
 }
 
 // InstallHooks are the scripts of the project that an install of its dependencies runs.
@@ -39,6 +40,19 @@ func (v *view) hooksNeedSource(r readsOf, install shelleffects.Install) bool {
 	if install.Verb == "fetch" || slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return w.Value == "--ignore-scripts" }) {
 		return false
 	}
+	for _, project := range v.packageJSONs(r) {
+		for _, hook := range InstallHooks {
+			if script := project.Scripts[hook]; script != "" && !harmlessHook(script) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// packageJSONs are the package.json files that an install reads.
+func (v *view) packageJSONs(r readsOf) []packageJSON {
+	var out []packageJSON
 	for _, repo := range r.paths {
 		if path.Base(repo) != "package.json" || v.Read == nil {
 			continue
@@ -48,14 +62,20 @@ func (v *view) hooksNeedSource(r readsOf, install shelleffects.Install) bool {
 			continue
 		}
 		var project packageJSON
-		if json.Unmarshal(file.Data, &project) != nil {
-			continue
+		if json.Unmarshal(file.Data, &project) == nil {
+			out = append(out, project)
 		}
-		for _, hook := range InstallHooks {
-			if script := project.Scripts[hook]; script != "" && !harmlessHook(script) {
-				return true
-			}
-		}
+	}
+	return out
+}
+
+// hasWorkspaces says whether an install of Node.js packages reads the manifests of workspaces besides its own.
+// pnpm's stand in pnpm-workspace.yaml, which may hold settings alone.
+// Source: npm's documentation, "workspaces".
+func (v *view) hasWorkspaces(r readsOf, install shelleffects.Install) bool {
+	switch install.Tool {
+	case "npm", "yarn", "bun":
+		return slices.ContainsFunc(v.packageJSONs(r), func(project packageJSON) bool { return len(project.Workspaces) > 0 })
 	}
 	return false
 }
