@@ -118,8 +118,10 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		f.Advice = say("Put ", they, " above the COPY.")
 	case g.onlyPip():
 		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
+	case workspaces:
+		f.Advice = say("Copy the manifests first and the rest after ", they, ".")
 	case len(read) > 0:
-		f.Advice = say("Copy ", files, " first and the rest after ", they, ".")
+		f.Advice = say("Copy ", list(read), " first and the rest after ", they, ".")
 	default:
 		f.Advice = say("Copy what names the dependencies first and the rest after ", they, ".")
 	}
