@@ -67,6 +67,7 @@ type Instruction struct {
 // Flag is one --name=value before the arguments.
 type Flag struct {
 	Name, Value string // without the dashes; Value as written
+	Unquoted    string // Value as BuildKit takes it: without quotes and escapes, with variables as written
 	Span        source.Span
 }
 

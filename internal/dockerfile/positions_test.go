@@ -68,8 +68,8 @@ func checkTyped(t testing.TB, in *Instruction, node *parser.Node) {
 		t.Errorf("%s has %d flags, BuildKit's %q", in.Keyword, len(in.Flags), node.Flags)
 	}
 	for i := range min(len(in.Flags), len(node.Flags)) {
-		if name, _, _ := strings.Cut(strings.TrimPrefix(node.Flags[i], "--"), "="); name != in.Flags[i].Name {
-			t.Errorf("flag %q of %s, BuildKit has %q", in.Flags[i].Name, in.Keyword, name)
+		if name, value, _ := strings.Cut(strings.TrimPrefix(node.Flags[i], "--"), "="); name != in.Flags[i].Name || value != in.Flags[i].Unquoted {
+			t.Errorf("flag %s=%s of %s, BuildKit has %s=%s", in.Flags[i].Name, in.Flags[i].Unquoted, in.Keyword, name, value)
 		}
 	}
 	count := -1

@@ -70,9 +70,9 @@ func readFlags(rest text, escape rune) (flags []Flag, end int) {
 		if word.String() == "--" {
 			return flags, pos
 		}
-		name, _, _ := strings.Cut(word.String(), "=")
+		name, unquoted, _ := strings.Cut(word.String(), "=")
 		_, value, _ := strings.Cut(s[start:pos], "=")
-		flags = append(flags, Flag{Name: strings.TrimPrefix(name, "--"), Value: value, Span: rest.span(start, pos)})
+		flags = append(flags, Flag{Name: strings.TrimPrefix(name, "--"), Value: value, Unquoted: unquoted, Span: rest.span(start, pos)})
 	}
 }
 

@@ -96,7 +96,7 @@ func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) boo
 		if f.Name != o.Command.Name {
 			continue
 		}
-		value, _ := shelleffects.Expand(unquoted(f.Value), p.states[in].Env)
+		value, _ := shelleffects.Expand(f.Unquoted, p.states[in].Env)
 		user, _, _ := strings.Cut(value, ":")
 		if value == o.Spec || strings.TrimLeft(value, "0") == strings.TrimLeft(o.Spec, "0") || user == o.Spec {
 			return true

@@ -182,7 +182,7 @@ func (v *view) mountsOf(in *dockerfile.Instruction) []mount {
 		if f.Name != "mount" {
 			continue
 		}
-		fields, err := csv.NewReader(strings.NewReader(unquoted(f.Value))).Read()
+		fields, err := csv.NewReader(strings.NewReader(f.Unquoted)).Read()
 		if err != nil {
 			continue
 		}
@@ -204,14 +204,6 @@ func (v *view) mountsOf(in *dockerfile.Instruction) []mount {
 		out = append(out, m)
 	}
 	return out
-}
-
-// unquoted drops quotes around a whole value.
-func unquoted(s string) string {
-	if len(s) > 1 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
-		return s[1 : len(s)-1]
-	}
-	return s
 }
 
 func isRemote(src string) bool {

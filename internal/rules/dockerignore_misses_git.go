@@ -93,13 +93,13 @@ func NamesPath(in *dockerfile.Instruction, name string) bool {
 		}
 	}
 	for _, f := range in.Flags {
-		for field := range strings.SplitSeq(f.Value, ",") {
+		for field := range strings.SplitSeq(f.Unquoted, ",") {
 			_, value, _ := strings.Cut(field, "=")
 			words = append(words, value)
 		}
 	}
 	return slices.ContainsFunc(words, func(w string) bool {
-		w = cleanSource(unquoted(w))
+		w = cleanSource(w)
 		return w == name || strings.HasPrefix(w, name+"/")
 	})
 }
