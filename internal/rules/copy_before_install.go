@@ -106,12 +106,15 @@ func (p *Pass) serve(lane []step, i int) *served {
 			if len(r.named) > 0 || unknown || p.unseen(lane, i, install) {
 				s.reading, s.weak = true, false
 			}
+			if p.fromClone(lane, i, install) {
+				s.weak = false
+			}
 		case install.NeedsSource != "" && p.fromContext(lane, i, install):
 			needsSource = true
 		case install.PackagingOnly, optional(install):
 		default:
 			s.installs, s.reads = append(s.installs, install), append(s.reads, r)
-			if install.NeedsSource == "" {
+			if install.NeedsSource == "" || p.fromClone(lane, i, install) {
 				s.weak = false
 			}
 		}
@@ -226,19 +229,54 @@ func (p *Pass) madeBefore(lane []step, i int, install shelleffects.Install, imag
 	return false
 }
 
-// fromContext says whether a local path that an install names may come from the build context.
+// fromContext says whether a local path that an install names may come from the build context. A clone that a
+// command before it makes is not from there.
 func (p *Pass) fromContext(lane []step, i int, install shelleffects.Install) bool {
 	if !install.DirKnown {
 		return true
 	}
-	for _, c := range p.above(lane, i) {
-		for _, local := range install.LocalPaths {
+	for _, local := range install.LocalPaths {
+		clone := p.cloneAbove(lane, i, install.Command, local)
+		for _, c := range p.above(lane, i) {
+			if clone != "" && c.destKnown && !slices.ContainsFunc(c.pairs, func(pr pair) bool { return shelleffects.Overlaps(clone, pr.image) }) {
+				continue
+			}
 			if !c.destKnown || shelleffects.Overlaps(c.dest, local) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// fromClone says whether all that an install reads lies in what commands before it clone.
+func (p *Pass) fromClone(lane []step, i int, install shelleffects.Install) bool {
+	paths := slices.Clone(install.LocalPaths)
+	for _, m := range install.Manifests {
+		image, known := install.Path(m.Path)
+		if !known {
+			return false
+		}
+		if !m.Optional {
+			paths = append(paths, image)
+		}
+	}
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(local string) bool {
+		return p.cloneAbove(lane, i, install.Command, local) == ""
+	})
+}
+
+// cloneAbove is the directory into which a command before another one clones a repository, and in which a
+// path lies; "" where there is none.
+func (p *Pass) cloneAbove(lane []step, i int, before *dockerfile.Command, local string) string {
+	for j := i; j >= 0; j-- {
+		for _, f := range p.effectsOf(lane[j].in).Fetches {
+			if f.How == shelleffects.FetchClone && f.Dir != "" && f.Command.Always && shelleffects.Covers(f.Dir, local) && (j < i || f.Command.Span.Start < before.Span.Start) {
+				return f.Dir
+			}
+		}
+	}
+	return ""
 }
 
 // above are the copies that a step sees: its own mounts, those above it in its lane, nearest first,

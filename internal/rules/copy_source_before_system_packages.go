@@ -169,8 +169,9 @@ func (p *Pass) apartFromPackages(c *copied, s *systemInstall) bool {
 	}
 	e := p.effectsOf(s.in)
 	before := func(cmd *dockerfile.Command) bool { return cmd.Span.Start < s.last.Span.Start }
+	setup, _ := setupScript(s.in.Run())
 	for _, cmd := range e.Unknown {
-		if before(cmd) && !isTest(cmd) {
+		if before(cmd) && cmd != setup && !isTest(cmd) {
 			return false
 		}
 	}

@@ -32,6 +32,9 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 			if name := installName(install); !slices.Contains(names, name) {
 				names = append(names, name)
 			}
+			if p.fromClone(g.lane, s.i, install) {
+				continue
+			}
 			r := s.reads[n]
 			if install.Leaves != "" && p.isPackage(r, install) {
 				leaves = install.Leaves

@@ -156,6 +156,9 @@ func (p *Pass) workdirAfter(lane []step, j, last int) string {
 func (p *Pass) installsAllow(g *installGroup, j int) Reason {
 	in := g.lane[j].in
 	for _, install := range p.effectsOf(in).Installs {
+		if p.fromClone(g.lane, j, install) {
+			return NotProven
+		}
 		if install.NeedsSource != "" && (install.Leaves == "" || p.isPackage(p.reads(g.lane, j, install), install)) {
 			return NeedsSource
 		}
