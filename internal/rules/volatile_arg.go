@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -32,7 +34,7 @@ type known struct {
 	as     string // "build": with each build, "release": with each release; "" for neither
 	origin string // the file of the build that passes it, or another name of the build; "" where its name and use tell
 	line   int    // where it does, 0 where that is not known
-	use    bool   // its use tells, whatever its name is
+	use    string // its use tells, whatever its name is: what it is used as
 }
 
 // volatile says whether an ARG is another value with each build or release.
@@ -70,23 +72,28 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	case releaseName.MatchString(name) && use.labelled && !p.writtenDown() && value != nil && !tagDefault.MatchString(*value):
 		return known{as: "release"} // the image says under its value what it is
 	case value == nil && use.pretends:
-		return known{as: "release", use: true}
+		return known{as: "release", use: "the version that the project is built as"}
+	case value == nil && use.state == "version" && (!use.named || use.speaks) && !p.globalDefault(name):
+		return known{as: "release", use: "the version that a label gives the image"}
 	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):
 		// What is cloned, downloaded or installed by it would be a pin of something else.
 		return known{as: "build"}
+	case value == nil && use.state == "commit" && (!use.named || use.speaks) && !p.writtenDown() && !p.globalDefault(name):
+		return known{as: "build", use: "the commit or the time that a label states"}
 	}
 	return known{}
 }
 
 // use is what the steps of a stage below an ARG do with it.
 type use struct {
-	anywhere bool // an instruction names it
-	labelled bool // a LABEL is made of it
-	kept     bool // an ENV of the same name hands it on to the container
-	named    bool // a RUN names it
-	needed   bool // a RUN does more than ask whether it has a value
-	speaks   bool // the RUNs that name it do no more than write it somewhere
-	pretends bool // it is the version that a build of the project takes in place of git's
+	anywhere bool   // an instruction names it
+	labelled bool   // a LABEL is made of it
+	kept     bool   // an ENV of the same name hands it on to the container
+	named    bool   // a RUN names it
+	needed   bool   // a RUN does more than ask whether it has a value
+	speaks   bool   // the RUNs that name it do no more than write it somewhere
+	pretends bool   // it is the version that a build of the project takes in place of git's
+	state    string // a LABEL states by it, and by nothing else, the image's "version", or the "commit" or time it is made of
 }
 
 func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
@@ -101,7 +108,14 @@ func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
 			continue
 		}
 		u.anywhere = true
-		u.labelled = u.labelled || in.Keyword == "LABEL" && expands(text, name)
+		if label, ok := in.Command.(*instructions.LabelCommand); ok {
+			u.labelled = u.labelled || expands(text, name)
+			for _, pair := range label.Labels {
+				if value := strings.Trim(pair.Value, `"'`); value == "$"+name || value == "${"+name+"}" {
+					u.state = cmp.Or(u.state, stateOf(pair.Key))
+				}
+			}
+		}
 		if env, ok := in.Command.(*instructions.EnvCommand); ok {
 			u.kept = u.kept || slices.ContainsFunc(env.Env, func(pair instructions.KeyValuePair) bool { return pair.Key == name && expands(pair.Value, name) })
 		}
@@ -114,6 +128,28 @@ func (p *Pass) useOf(stage *dockerfile.Stage, at int, name string) use {
 		}
 	}
 	return u
+}
+
+// stateOf is what a label states of an image that is another with each build or release: its "version", the
+// "commit" or the time it is made of; "" for others. Source: OCI's image specification, "Annotations";
+// label-schema.org's convention, which it replaced.
+func stateOf(label string) string {
+	switch strings.ToLower(strings.Trim(label, `"'`)) {
+	case "org.opencontainers.image.version", "org.label-schema.version":
+		return "version"
+	case "org.opencontainers.image.revision", "org.opencontainers.image.created", "org.label-schema.vcs-ref", "org.label-schema.build-date":
+		return "commit"
+	}
+	return ""
+}
+
+// globalDefault says whether an ARG above the first FROM gives a name a value, which an ARG of a stage takes
+// over.
+func (p *Pass) globalDefault(name string) bool {
+	return slices.ContainsFunc(p.File.MetaArgs, func(in *dockerfile.Instruction) bool {
+		arg, ok := in.Command.(*instructions.ArgCommand)
+		return ok && slices.ContainsFunc(arg.Args, func(pair instructions.KeyValuePairOptional) bool { return pair.Key == name && pair.Value != nil })
+	})
 }
 
 // pretendVersion is a variable that a build backend takes for the project's version.

@@ -17,7 +17,7 @@ var _ = register(&Rule{
 	Title:    "A build argument that changes with each build stands above steps that do not use it",
 	Severity: config.SeverityWarning,
 	What: "An `ARG` whose value is another one with each build (a commit, a date, a build number, a version passed on release), or an `ENV` made of one, stands above `RUN` steps that do not use it. " +
-		"That it changes is known from the workflow that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs or an `ENV` of the same name hands on, or with a default such as `dev` that a label states, or that stands in for the version which setuptools-scm would ask git for.",
+		"That it changes is known from the workflow, the Makefile or the Docker Hub hook that passes it; without one, from a name such as `GIT_SHA` or `BUILD_DATE` that nothing but labels, variables and `echo` use, or from a `VERSION` without a default that a step or a label needs or an `ENV` of the same name hands on, or with a default such as `dev` that a label states, or that stands in for the version which setuptools-scm would ask git for; or from a label of OCI's or label-schema.org's for the image's version, its commit or its time, which is nothing but the variable.",
 	Why: "An `ARG` with a value is part of the environment of every `RUN` below it, whether the step uses it or not. " +
 		"A new value runs all of them again.",
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
@@ -317,8 +317,8 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 	if len(names) > 1 {
 		how = say("whose names say that ", change, " with each ", why.as)
 	}
-	if why.use {
-		how = say("the version that the project is built as")
+	if why.use != "" {
+		how = say(why.use)
 	}
 	if why.origin != "" {
 		how = say("to which ", code(why.origin), passedAt(same, why.origin), " gives another value with each build")

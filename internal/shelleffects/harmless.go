@@ -29,7 +29,7 @@ var onPaths = map[string]string{
 	"sed": "", "grep": "", "egrep": "", "fgrep": "", "awk": "", "gawk": "", "sort": "kt", "uniq": "", "cut": "dfbc", "tee": "", "diff": "",
 	"tar": "fCXT", "unzip": "dxP", "gzip": "", "gunzip": "", "xz": "", "unxz": "", "bzip2": "", "strip": "", "readlink": "", "realpath": "", "mktemp": "",
 	"sha256sum": "", "sha512sum": "", "sha1sum": "", "md5sum": "", "gpg": "", "jq": "Lf", "dpkg": "", "rpm": "", "file": "",
-	".": "", "source": "", "rm": "", "unlink": "", "shred": "",
+	".": "", "source": "", "rm": "", "unlink": "", "shred": "", "truncate": "sr",
 }
 
 // inDirectory are commands that, besides what their operands name, may write into the directory that

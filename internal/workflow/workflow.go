@@ -1,5 +1,5 @@
 // Package workflow reads how a repository builds its images: GitHub workflows, compose and bake files and
-// the commands of Makefiles, where they are literal. What hangs on a value that is not written down
+// the commands of Makefiles and of Docker Hub's build hooks, where they are literal. What hangs on a value that is not written down
 // is left out: a wrong build is worse than none.
 package workflow
 
@@ -78,6 +78,8 @@ func kindOf(p string) func(*reader) {
 		return (*reader).bake
 	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
 		return (*reader).makefile
+	case base == "build" && path.Base(dir) == "hooks":
+		return (*reader).hook
 	case base == "Jenkinsfile", strings.HasPrefix(base, "Jenkinsfile."), extension == ".jenkinsfile":
 		return (*reader).jenkinsfile
 	case isYAML && slices.Contains([]string{".gitlab-ci", ".travis", "cloudbuild", ".drone", "bitbucket-pipelines", "azure-pipelines", "buildspec"}, name),
