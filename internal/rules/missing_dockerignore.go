@@ -17,7 +17,7 @@ var _ = register(&Rule{
 	Why: "Everything in the directory is sent and becomes part of the step's key: `.git`, virtual environments, caches and the Dockerfile itself. " +
 		"A commit without any change to the code, or an edit of the Dockerfile's comments, runs the step and all below it again.",
 	Fix: "`hitrate check --fix` writes an ignore file that fits. A review shows it: a file that does not exist cannot be suggested in a pull request.",
-	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files, or of which nothing shows that they are what the image is built from. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
+	Not: "Builds from a Git context, which have no ignore file and no `.git` (build-push-action without `context:`), and folders below the root with a handful of files, or of which nothing shows that they are what the image is built from: where nothing is written down about the build, and the directory above the Dockerfile has none of the files that its copies name, what is built lies somewhere else. A missing file does not make everything be sent: only what COPY, ADD and mounts name is. " +
 		"`.git` is not to be ignored always: where a version is read from it (setuptools-scm, hatch-vcs, versioneer, pbr, `git describe`), or a command names it, it stays, by the same judgement as in dockerignore-misses-git.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
@@ -38,6 +38,9 @@ func checkMissingDockerignore(p *Pass) {
 	if !p.root() && (!p.writtenDown() && !p.Context.Build.Certain || len(p.Context.Tree.Entries) < smallFolder) {
 		return // the directory is a guess, or holds little but what the image is made of
 	}
+	if !p.writtenDown() && path.Dir(p.File.Source.Path) != path.Clean(p.Context.Build.Context) && p.namesNothingThere() {
+		return // what is built lies in another repository
+	}
 	for _, stage := range p.File.Stages {
 		if !p.needed[stage] {
 			continue
@@ -51,6 +54,27 @@ func checkMissingDockerignore(p *Pass) {
 			}
 		}
 	}
+}
+
+// namesNothingThere says whether the copies name files and folders, and none of them is in the context.
+func (p *Pass) namesNothingThere() bool {
+	named := false
+	for _, stage := range p.File.Stages {
+		for _, st := range p.lanes(stage)[0] {
+			for _, c := range p.copiesOf(st.in) {
+				for _, s := range c.sources {
+					switch {
+					case !s.known || s.root:
+					case s.found:
+						return false
+					default:
+						named = true
+					}
+				}
+			}
+		}
+	}
+	return named
 }
 
 // writtenDown says whether the repository or its configuration says how the file is built.
