@@ -94,8 +94,14 @@ func (p *Pass) carries(stage *dockerfile.Stage, i int, in *dockerfile.Instructio
 		c.reason = OtherVariables
 	}
 	c.until = c.passes(p, stage, i+1)
-	if len(c.hit) == 0 && c.until < len(stage.Instructions) {
-		c.labels(p, stage, i+1)
+	if c.until < len(stage.Instructions) {
+		// Where both have something to say, an edit up to the first step that may use them would leave the rest.
+		further := *c
+		further.hit = nil
+		further.labels(p, stage, i+1)
+		if len(further.hit) > len(c.hit) {
+			c = &further
+		}
 	}
 	used := map[*dockerfile.Stage]bool{stage: c.until < len(stage.Instructions)}
 	own := len(c.hit)

@@ -18,7 +18,7 @@ var silent = map[string]bool{
 	"fc-cache": true, "locale-gen": true, "localedef": true, "ldconfig": true, "update-ca-certificates": true, "update-locale": true,
 	"apt-key": true, "apt-mark": true, "apt-cache": true, "apt-config": true, "add-apt-repository": true, "dpkg-reconfigure": true, "lsb_release": true,
 	"debconf-set-selections": true, "dpkg-query": true, "dpkg-architecture": true, "rpm-ostree": true, "update-alternatives": true,
-	"yes": true, "basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
+	"break": true, "continue": true, "yes": true, "basename": true, "dirname": true, "tr": true, "expr": true, "let": true, "shift": true, "read": true, "wait": true, "times": true,
 }
 
 // onPaths are commands that read and write what their operands name and nothing else. The value is
