@@ -27,10 +27,10 @@ func (a *run) collect(targets []*target) {
 	for n, t := range targets {
 		a.out.Dockerfiles = append(a.out.Dockerfiles, t.out)
 		for i, f := range t.findings {
-			r := row{Finding: a.finding(t, f), from: []key{{n, i}}}
 			if reason, ok := t.fixes.Withheld[i]; ok {
-				r.Withheld = string(reason)
+				f.Withheld = string(reason)
 			}
+			r := row{Finding: a.finding(t, f), from: []key{{n, i}}}
 			if f.Path != t.out.Path {
 				k := place{f.Rule, f.Path, f.Subject, f.Span}
 				if at, ok := said[k]; ok {
@@ -115,10 +115,11 @@ func sameEdit(a, b Suggestion) bool {
 
 // finding is a rule's finding with lines instead of spans.
 func (a *run) finding(t *target, f rules.Finding) Finding {
+	words := f.WordsFor(rules.Reason(f.Withheld))
 	out := Finding{
 		Rule: f.Rule, Severity: f.Severity, Path: f.Path, Lines: a.lines(t, f.Path, f.Span),
 		Dockerfile: t.out.Path, Stage: f.Stage, Subject: f.Subject, Weight: f.Weight,
-		Title: f.Title, Here: f.Here, Why: f.Why, Advice: f.Advice, Done: f.Done,
+		Title: f.Title, Here: f.Here, Why: words.Why, Advice: words.Advice, Done: words.Done,
 		Suggestion: -1, Withheld: f.Withheld, NewFile: f.NewFile,
 	}
 	for _, r := range f.Related {

@@ -551,6 +551,9 @@ func (m *move) install(i shelleffects.Install) Reason {
 	if reason := m.reads(i); reason != "" {
 		return reason
 	}
+	if reason := m.rewrites(i); reason != "" {
+		return reason
+	}
 	for _, w := range i.Writes {
 		if !path.IsAbs(w) {
 			return rules.Overwrites

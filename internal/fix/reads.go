@@ -17,9 +17,6 @@ import (
 // reads judges the manifests of an install: each file that it reads of the moved COPY's has to be
 // kept in the old place, with everything that it includes, at the same paths.
 func (m *move) reads(i shelleffects.Install) Reason {
-	if reason := m.rewrites(i); reason != "" {
-		return reason
-	}
 	var files, constraints []string
 	for _, man := range i.Manifests {
 		image, known := i.Path(man.Path)

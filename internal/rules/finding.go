@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
@@ -52,9 +53,30 @@ type Finding struct {
 	Advice Text // what to do: "Copy the requirements first and the rest after it."
 	Done   Text // when it is gone: "The install is now re-run only when `requirements.txt` changes."
 
+	// Doubted are other words for Why, Advice and Done, where the edit is withheld since more may be read than
+	// they say; nil where they hold anyway.
+	Doubted *Doubt
+
 	Unit     *Unit  // the edit; nil where there is none
 	Withheld string // why there is no edit though the rule has one: one of the Reason constants, or ""
 	NewFile  *NewFile
+}
+
+// Words are what stands behind a finding's title.
+type Words struct{ Why, Advice, Done Text }
+
+// Doubt is what is said where the edit is withheld for one of some reasons.
+type Doubt struct {
+	Words
+	By []Reason
+}
+
+// WordsFor are the finding's words where its edit is withheld for a reason, or is not: "".
+func (f Finding) WordsFor(reason Reason) Words {
+	if f.Doubted != nil && slices.Contains(f.Doubted.By, reason) {
+		return f.Doubted.Words
+	}
+	return Words{Why: f.Why, Advice: f.Advice, Done: f.Done}
 }
 
 // Place is a span of a file.

@@ -2,7 +2,9 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -25,7 +27,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	var names []string
 	leaves := ""
 	several, manifests := 0, 0
-	partly, includes, unnamed, workspaces := false, false, false, false
+	partly, includes, unnamed, workspaces, listed := false, false, false, false, false
 	for _, s := range g.runs {
 		for n, install := range s.installs {
 			several++
@@ -43,6 +45,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
 			workspaces = workspaces || p.hasWorkspaces(r, install)
 			manifests += len(install.Manifests)
+			listed = listed || listsElsewhere(install)
 			unnamed = unnamed || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
 		}
 	}
@@ -89,7 +92,12 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		reads = say("The dependencies are named in ", files, ", but ")
 	case len(read) > 0:
 		reads = say(it, " only ", files, ", but ")
-	case manifests > 0:
+		f.Doubted = &Doubt{By: []Reason{ManifestUnknown, ManifestMissing, ConfigurationFile, NotProven}}
+		f.Doubted.Why = say("The dependencies are named in ", files, ", but ")
+		if !g.onlyPip() {
+			f.Doubted.By = append(f.Doubted.By, NeedsSource) // of pip, another install of the step does
+		}
+	case manifests > 0 || listed:
 		reads = say(it, " only what names the dependencies, but ")
 	default:
 		reads = say(it, " no file of the source, but ")
@@ -109,6 +117,15 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		brings = say(" mounts more than that.")
 	}
 	f.Why = say(reads, copyText, " (line ", p.line(g.anchor()), ")", brings)
+	if f.Doubted != nil {
+		f.Doubted.Why = say(f.Doubted.Why, copyText, " (line ", p.line(g.anchor()), ")", brings)
+		needs := map[bool]string{true: "the installs need", false: "the install needs"}[several > 1]
+		these := map[bool]string{true: "that file", false: "those files"}[len(read) == 1 && !includes]
+		f.Doubted.Advice = say("Copy ", these, " and what else ", needs, " first.")
+		if c.mount {
+			f.Doubted.Advice = say("Mount only ", these, " and what else ", needs, ".")
+		}
+	}
 
 	switch {
 	case leaves != "":
@@ -117,7 +134,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		f.Advice = say("Mount ", files, " alone.")
 	case partly && len(read) > 0:
 		f.Advice = say("Copy ", files, " first and install from it alone; then copy the rest and install that.")
-	case len(read) == 0 && manifests == 0:
+	case len(read) == 0 && manifests == 0 && !listed:
 		f.Advice = say("Put ", they, " above the COPY.")
 	case g.onlyPip():
 		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
@@ -133,6 +150,9 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		subject = "The installs are"
 	}
 	f.Done = say(subject, " no longer re-run by changes to the source.")
+	if f.Doubted != nil {
+		f.Doubted.Done = f.Done
+	}
 	switch {
 	case leaves != "" || partly || unnamed || len(read) == 0:
 	case len(read) == 1 && !includes && !workspaces:
@@ -140,6 +160,13 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 	default:
 		f.Done = say(subject, " now re-run only when ", files, " change.")
 	}
+}
+
+// listsElsewhere says whether an install is told what to install by another command, or from its input:
+// "pip install $(cat list)", "pip install -r /dev/stdin < list".
+func listsElsewhere(install shelleffects.Install) bool {
+	return install.Unclear && (slices.ContainsFunc(install.Command.Redirects, func(r dockerfile.Redirect) bool { return r.Op == "<" }) || install.Command.Pipe.Index > 0 ||
+		slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return strings.Contains(w.Value, "$(") || strings.Contains(w.Value, "`") }))
 }
 
 func plural(n int) string {

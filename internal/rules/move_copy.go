@@ -233,7 +233,7 @@ func (p *Pass) manifestFiles(g *installGroup) ([]pair, Reason) {
 	for _, s := range g.runs {
 		for n, install := range s.installs {
 			r := s.reads[n]
-			if install.Bare() {
+			if install.Bare() && !listsElsewhere(install) {
 				continue
 			}
 			switch {

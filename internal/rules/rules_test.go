@@ -202,7 +202,8 @@ func (c *testCase) run(t *testing.T, rule *Rule) string {
 		for _, r := range f.Related {
 			fmt.Fprintf(&out, ", see %s", lines(r))
 		}
-		fmt.Fprintf(&out, "\n%s / %s\n%s %s\n%s\n", f.Title, f.Here, f.Why, f.Advice, f.Done)
+		w := f.WordsFor(Reason(f.Withheld))
+		fmt.Fprintf(&out, "\n%s / %s\n%s %s\n%s\n", f.Title, f.Here, w.Why, w.Advice, w.Done)
 		if f.Withheld != "" {
 			fmt.Fprintf(&out, "no edit: %s\n", f.Withheld)
 		}
