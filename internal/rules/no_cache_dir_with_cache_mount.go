@@ -25,7 +25,8 @@ var _ = register(&Rule{
 	Fix: "For a flag: it goes, where nothing else turns the cache off, the mount is the root user's, and no other command of the `RUN` empties it. For a variable or a configuration file the comment says what to do: " +
 		"other installs may rely on it.",
 	Not: "`PIP_NO_CACHE_DIR=off`, `0` and `false` turn pip's cache off too: any value does that is not empty. (`UV_NO_CACHE` is read as one would expect.) " +
-		"`--no-cache-dir` without a mount is fine, and a mount that other tools of the `RUN` use is theirs.",
+		"`--no-cache-dir` without a mount is fine, and a mount that other tools of the `RUN` use is theirs. So is an install that is to build packages anew, or in the environment as it is (`--force-reinstall`, `--no-binary`, `--no-build-isolation`, uv's `--reinstall` and `--refresh`): " +
+		"the cache may hold them as they were built against others.",
 	Sources: []Source{
 		{"Docker: cache mounts", "https://docs.docker.com/build/cache/optimize/#use-cache-mounts"},
 		{"pip: caching", "https://pip.pypa.io/en/stable/topics/caching/"},
@@ -112,7 +113,7 @@ func (p *Pass) checkIdleMount(lane []step, i int, in *dockerfile.Instruction) {
 // idleInstall says whether an install leaves a mount alone that is there for its cache.
 func (p *Pass) idleInstall(lane []step, i int, in *dockerfile.Instruction, e shelleffects.Effects, install shelleffects.Install) (idle, bool) {
 	one := idle{Install: install, off: install.CacheOff}
-	if install.CacheDir == "" || install.PackagingOnly {
+	if install.CacheDir == "" || install.PackagingOnly || buildsAnew(install) {
 		return one, false
 	}
 	switch {
@@ -151,6 +152,26 @@ func (p *Pass) idleInstall(lane []step, i int, in *dockerfile.Instruction, e she
 	}
 	return one, false
 }
+
+// buildsAnew says whether an install is told to build packages anew, or in the environment as it is: a wheel
+// that was built by an earlier build, against other packages, is not what it wants. Options of pip may be cut short.
+// Source: pip's documentation, "Caching", on wheels that are built locally; uv's, "Caching" and "Build isolation".
+func buildsAnew(install shelleffects.Install) bool {
+	return slices.ContainsFunc(install.Command.Words[1:], func(w dockerfile.Word) bool {
+		option, _, _ := strings.Cut(w.Value, "=")
+		switch install.Tool {
+		case "pip":
+			return buildOption.MatchString(option)
+		case "uv":
+			return slices.Contains([]string{"--reinstall", "--force-reinstall", "--reinstall-package", "--refresh", "--refresh-package",
+				"--no-binary", "--no-binary-package", "--no-build-isolation", "--no-build-isolation-package"}, option)
+		}
+		return false
+	})
+}
+
+// buildOption is --force-reinstall, --no-binary or --no-build-isolation.
+var buildOption = regexp.MustCompile(`^(--fo(r(c(e(-(r(e(i(n(s(t(a(ll?)?)?)?)?)?)?)?)?)?)?)?)?|--no-bi(n(a(ry?)?)?)?|--no-bu(i(l(d(-(i(s(o(l(a(t(i(on?)?)?)?)?)?)?)?)?)?)?)?)?)$`)
 
 // othersUse says whether another tool of a RUN keeps its cache in a mounted directory.
 func (p *Pass) othersUse(e shelleffects.Effects, install shelleffects.Install, target string) bool {

@@ -23,7 +23,7 @@ var _ = register(&Rule{
 	What:     "A `RUN` of a stage that is part of the image installs with pip, uv or poetry and leaves the downloads in the layer.",
 	Why: "The cache is part of the layer: it is pushed, pulled and stored with the image and serves nobody, since the next build of this step starts from the layer above. " +
 		"A cache mount keeps it out of the image and for the next build on the same builder.",
-	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, or where the setting `prefer` says so.",
+	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, where the setting `prefer` says so, or where the install builds packages anew or in the environment as it is (`--force-reinstall`, `--no-binary`, `--no-build-isolation`): a mount may hold them as they were built against others.",
 	Not: "`PIP_NO_CACHE_DIR` with any value, also `0` and `off`, turns pip's cache off; so do `--no-cache-dir` and its short forms. A mount, a removal in the same RUN and a switched-off cache are all accepted: " +
 		"`--no-cache-dir` is not always right (with a cache mount it makes the mount inert), and nobody has to do both. Stages that do not reach the image, and installs of pip, setuptools and wheel alone, are left in peace. " +
 		"So are installs of which a settings file that the build brings (`pip.conf`, `uv.toml`, `[tool.uv]`, `poetry.toml`), or a step above, puts the cache elsewhere or turns it off. " +
@@ -102,8 +102,11 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 		Why:     say(who, "'s cache becomes part of this layer: it is pushed and pulled with the image, and no build reads it again."),
 		Done:    say(done, " downloads in the image."),
 	}
-	noCache := setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil
+	anew := slices.ContainsFunc(kept, buildsAnew)
+	noCache := setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil || anew
 	switch {
+	case anew:
+		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ": a cache mount may hold packages as an earlier build made them, against others.")
 	case noCache:
 		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
 	case slices.ContainsFunc(kept, func(install shelleffects.Install) bool {
