@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,10 @@ type git struct {
 // errNoGit says that a command needs a git repository.
 var errNoGit = errors.New("not a git checkout: run it inside one")
 
+// errPartial says that git would have to fetch what a partial clone has left out. That is for the person to do:
+// it may run what a checkout's configuration names.
+var errPartial = errors.New("this clone was made without some of the contents (git clone --filter)")
+
 // command is git with some arguments. Those that people give must stand behind --end-of-options.
 func (g git) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	switch {
@@ -40,7 +45,8 @@ func (g git) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 		"-c", "diff.external=", "-c", "core.hooksPath=/dev/null",
 	}
 	cmd := exec.CommandContext(ctx, "git", append(fixed, args...)...)
-	// A blobless clone would fetch what is missing, one object at a time.
+	// A blobless clone would fetch what is missing, one object at a time, by the programs that its configuration
+	// names.
 	cmd.Env = append(os.Environ(), "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C")
 	return cmd, nil
 }
@@ -55,7 +61,9 @@ func (g git) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		if text := strings.TrimSpace(stderr.String()); text != "" {
+		if text := strings.TrimSpace(stderr.String()); strings.Contains(text, "lazy fetching disabled") {
+			return nil, errPartial
+		} else if text != "" {
 			return nil, fmt.Errorf("git %s: %s", args[0], text)
 		}
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
@@ -75,6 +83,9 @@ func (c *Checkout) Resolve(ctx context.Context, revision string) (string, error)
 // MergeBase returns the newest commit that both commits have below them.
 func (c *Checkout) MergeBase(ctx context.Context, a, b string) (string, error) {
 	out, err := c.git.run(ctx, "merge-base", "--end-of-options", a, b)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return "", fmt.Errorf("%s and %s have no commit in common here: in a shallow clone, \"git fetch --unshallow\" brings it", a, b)
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the merge base of %s and %s: %w", a, b, err)
 	}
@@ -94,7 +105,15 @@ func (c *Checkout) DefaultBase(ctx context.Context) (string, error) {
 
 // Commit lists the files of a commit.
 func (c *Checkout) Commit(ctx context.Context, commit string) ([]buildcontext.Entry, error) {
-	out, err := c.git.run(ctx, "ls-tree", "-r", "-z", "--long", "--full-tree", "--end-of-options", commit)
+	list := func(options ...string) ([]byte, error) {
+		return c.git.run(ctx, slices.Concat([]string{"ls-tree", "-r", "-z", "--full-tree"}, options, []string{"--end-of-options", commit})...)
+	}
+	out, err := list("--long")
+	sizes := true
+	if errors.Is(err, errPartial) {
+		out, err = list() // the sizes are not known
+		sizes = false
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list the commit %s: %w", commit, err)
 	}
@@ -103,6 +122,9 @@ func (c *Checkout) Commit(ctx context.Context, commit string) ([]buildcontext.En
 		// "100644 blob <id> <size>\t<path>"; a submodule's size is "-".
 		meta, path, ok := strings.Cut(row, "\t")
 		fields := strings.Fields(meta)
+		if !sizes {
+			fields = append(fields, "0")
+		}
 		if !ok || len(fields) != 4 {
 			return nil, fmt.Errorf("list the commit %s: unexpected row %q", commit, row)
 		}
@@ -128,6 +150,9 @@ func (c *Checkout) Commit(ctx context.Context, commit string) ([]buildcontext.En
 func (c *Checkout) Diff(ctx context.Context, base, head string) ([]review.ChangedFile, error) {
 	out, err := c.git.run(ctx, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index",
 		"--find-renames", "--src-prefix=a/", "--dst-prefix=b/", "--end-of-options", base, head, "--")
+	if errors.Is(err, errPartial) {
+		return nil, fmt.Errorf("compare %s and %s: %w: \"git diff %s %s\" fetches them", base, head, err, base, head)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("compare %s and %s: %w", base, head, err)
 	}
