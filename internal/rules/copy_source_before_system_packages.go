@@ -21,7 +21,7 @@ var _ = register(&Rule{
 		"So each change to any copied file fetches the package index and installs the packages again.",
 	Fix: "The `COPY` moves below the install, unchanged, where no step between reads or changes what it brings.",
 	Not: "A `COPY` of a few files that the install's step uses: package lists, keys, configuration, scripts. Packages of which the same `RUN` removes all again: " +
-		"they belong to the step that uses them. `COPY --from=`, which is keyed by what it copies.",
+		"they belong to the step that uses them. `COPY --from=`, which is keyed by what it copies. An install of which a comment says that it is to run again with the source, for the latest packages.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
 		{"Docker: optimize cache usage", "https://docs.docker.com/build/cache/optimize/#order-your-layers"},
@@ -62,7 +62,7 @@ func checkSystemPackages(p *Pass) {
 func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 	in := lane[i].in
 	e := p.effectsOf(in)
-	if in.Run() == nil || e.Unread {
+	if in.Run() == nil || e.Unread || p.rebuildWanted(in) {
 		return nil
 	}
 	s := &systemInstall{i: i, in: in}

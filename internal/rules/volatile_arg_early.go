@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ var _ = register(&Rule{
 	Fix: "The `ARG`, with the `ENV` and `LABEL` that are made of it, moves to just above the first step that uses it or may use it; where no step does, below the last one. " +
 		"Nothing is offered where an `ENV` sets other variables too, nor where the steps are in a stage built on the one that declares it.",
 	Not: "An `ARG` that no build gives a value: it changes nothing. Steps other than `RUN`: `COPY` and `WORKDIR` do not see the environment unless a variable is written in them. " +
-		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), unless nothing but labels is made of it and its name says so; and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), or since nothing uses them. " +
+		"`RUN`s that may read the variable without naming it (programs that hitrate does not know, scripts, builds of the source), unless nothing but labels is made of it and its name says so; and cheap ones. Arguments that exist to break the cache: by their name (`CACHEBUST`), since a comment above says so, or since nothing uses them. " +
 		"Where `LABEL` stands does not matter: it is no step.",
 	Sources: []Source{
 		{"Dockerfile reference: impact on build caching", "https://docs.docker.com/reference/dockerfile/#impact-on-build-caching"},
@@ -75,10 +76,18 @@ func checkVolatileArgs(p *Pass) {
 	}
 }
 
+// rebuildWords are what comments say of an instruction that is there to run again, or to run steps again.
+var rebuildWords = regexp.MustCompile(`(?i)\b(force|forces|forcing|trigger|triggers|ensure|ensures)\b[^.]*\b(re-?build|re-?run|re-?install|fresh|latest|newest|up[- ]to[- ]date)|\b(bust|busts|busting|break|breaks|invalidate|invalidates|bypass|bypasses|defeat|defeats)\b[^.]*\bcach|\bcache[- ]?bust`)
+
+// rebuildWanted says whether the comment above an instruction says that running again is what it is for.
+func (p *Pass) rebuildWanted(in *dockerfile.Instruction) bool {
+	return rebuildWords.MatchString(p.textOf(source.Span{Start: p.attachedStart(in), End: in.Span.Start}))
+}
+
 // carries looks at one instruction; nil where it is no volatile ARG or costs nothing.
 func (p *Pass) carries(stage *dockerfile.Stage, i int, in *dockerfile.Instruction) *carried {
 	arg, ok := in.Command.(*instructions.ArgCommand)
-	if !ok {
+	if !ok || p.rebuildWanted(in) {
 		return nil
 	}
 	c := &carried{steps: []*dockerfile.Instruction{in}}
