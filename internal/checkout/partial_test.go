@@ -35,7 +35,7 @@ func TestPartialClone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"Dockerfile", "app.py"}, paths(entries)); diff != "" {
+	if diff := cmp.Diff([]string{"100644 Dockerfile", "100644 app.py"}, paths(entries)); diff != "" {
 		t.Errorf("the base's files (-want +got):\n%s", diff)
 	}
 	_, err = c.Diff(t.Context(), base, head)
