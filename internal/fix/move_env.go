@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -19,8 +21,8 @@ import (
 //     as before;
 //   - none of them sets a variable that it names itself;
 //   - each RUN consists of commands that the table of effects knows, that neither build a project (whose
-//     hooks may read any variable) nor list the environment; and its variables are none that tools look
-//     at by themselves.
+//     hooks may read any variable), be it one that a manifest names by its path, nor list the environment;
+//     and its variables are none that tools look at by themselves.
 //
 // The image's configuration and the environment of all other steps is what the comparison looks at.
 func (s scene) moveEnv(u *unit, e rules.MoveEnv) Reason {
@@ -40,11 +42,53 @@ func (s scene) moveEnv(u *unit, e rules.MoveEnv) Reason {
 		if names(s.in.File.Source.Text(i.Span), own) || names(text, sets(i)) {
 			return rules.ValuesBetween
 		}
-		if i.Run() != nil && s.effects(i).ReadsEnvironment() {
+		if i.Run() != nil && (s.effects(i).ReadsEnvironment() || s.buildsOwn(i)) {
 			return rules.StepBetween
 		}
 	}
 	return ""
+}
+
+// buildsOwn says whether an install of a step may build something of the repository: its manifests, as far as a COPY
+// brings them, name a local path or run scripts of the project, or they cannot be read.
+func (s scene) buildsOwn(i *dockerfile.Instruction) bool {
+	m := move{scene: s, step: i, below: i}
+	for _, install := range s.effects(i).Installs {
+		var files []string
+		for _, man := range install.Manifests {
+			image, known := install.Path(man.Path)
+			file := ""
+			if known {
+				file = m.broughtBy(image)
+			}
+			if file == "" || man.Constraint {
+				continue
+			}
+			repo := s.in.Context.RepoPath(file)
+			switch {
+			case !m.isFile(file):
+				return true
+			case install.Tool != "pip" && install.Tool != "uv" && (install.Tool != "pipenv" || path.Base(man.Path) == "Pipfile" || path.Base(man.Path) == "Pipfile.lock"):
+				if m.manifestFile(install, repo) != "" {
+					return true
+				}
+			case path.Ext(file) == ".toml" || path.Ext(file) == ".lock":
+				if m.project(repo) != "" {
+					return true
+				}
+			default:
+				files = append(files, repo)
+			}
+		}
+		if len(files) == 0 {
+			continue
+		}
+		set, err := requirements.Collect(files, nil, s.in.Read)
+		if err != nil || set == nil || len(set.Missing) > 0 || len(set.Local()) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // between are the instructions of a stage that one passes on its way below another.

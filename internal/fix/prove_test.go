@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,51 @@ func TestWrongUnits(t *testing.T) {
 			r := fix.Prove(t.Context(), in, findings)
 			if got := r.Withheld[at]; got != c.want || (c.want == "") != (len(r.Suggestions) == 1) {
 				t.Errorf("withheld %q with %d suggestions, want %q", got, len(r.Suggestions), c.want)
+			}
+		})
+	}
+}
+
+// TestArgumentPastABuild moves an ARG below an install whose manifest has something of the repository built, which may
+// read every variable.
+func TestArgumentPastABuild(t *testing.T) {
+	for _, c := range []struct {
+		name, install string
+		manifests     map[string]string
+		want          rules.Reason
+	}{
+		{"pip, a path", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n./lib\n"}, rules.StepBetween},
+		{"pip, a path in an included file", "pip install -r requirements.txt", map[string]string{"requirements.txt": "-r base.txt\n", "base.txt": "lib @ file:./lib\n"}, rules.StepBetween},
+		{"pip, versions", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n"}, rules.NotSettled}, // the edit is right, and not for this finding
+		{"poetry, a path", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = { path = 'lib' }\n", "poetry.lock": ""}, rules.StepBetween},
+		{"poetry, versions", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = '^1'\n", "poetry.lock": ""}, rules.NotSettled},
+		{"npm, a hook", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"scripts": {"postinstall": "node hook.js"}}`, "package-lock.json": "{}"}, rules.StepBetween},
+		{"npm, a folder", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"dependencies": {"lib": "file:lib"}}`, "package-lock.json": "{}"}, rules.StepBetween},
+		{"npm, versions", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"dependencies": {"left-pad": "1.3.0"}}`, "package-lock.json": "{}"}, rules.NotSettled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := "FROM python:3.12\nWORKDIR /app\nARG GIT_SHA\nCOPY lib lib/\nCOPY " + strings.Join(slices.Sorted(maps.Keys(c.manifests)), " ") + " ./\nRUN " + c.install + "\n"
+			files := maps.Clone(c.manifests)
+			files["lib/setup.py"] = "x\n"
+			in, _ := inputOf(t, []byte(text), files)
+			findings := rules.Run(in)
+			at := slices.IndexFunc(findings, func(f rules.Finding) bool { return f.Rule == "pip-cache-kept" })
+			if at < 0 {
+				t.Fatal("no finding to carry the edit")
+			}
+			for i := range findings {
+				findings[i].Unit = nil
+			}
+			arg, run := all(in.File, "ARG")[0], all(in.File, "RUN")[0]
+			findings[at].Unit = &rules.Unit{
+				Edits: []source.Edit{
+					{Span: source.Span{Start: arg.Span.Start, End: arg.Span.End + 1}},
+					{Span: source.Span{Start: len(text), End: len(text)}, New: "ARG GIT_SHA\n"},
+				},
+				Effects: []rules.Effect{rules.MoveEnv{Step: arg, Below: run}},
+			}
+			if got := fix.Prove(t.Context(), in, findings).Withheld[at]; got != c.want {
+				t.Errorf("withheld %q, want %q", got, c.want)
 			}
 		})
 	}

@@ -282,7 +282,8 @@ func (p *Pass) usesVariable(stage *dockerfile.Stage, j int, names []string) bool
 	lane := p.lanes(stage)[0]
 	at := slices.IndexFunc(lane, func(st step) bool { return st.in == in })
 	return slices.ContainsFunc(e.Installs, func(install shelleffects.Install) bool {
-		return p.hooksNeedSource(p.reads(lane, at, install), install)
+		r := p.reads(lane, at, install)
+		return p.hooksNeedSource(r, install) || p.namesLocal(served{installs: []shelleffects.Install{install}, reads: []readsOf{r}})
 	})
 }
 
