@@ -88,7 +88,11 @@ func (a *run) refuse(p string, err error) {
 		a.skip(p, missing.Line, fmt.Sprintf("not analysed: needs builds.args.%s in %s: FROM uses this ARG, and neither the file nor a build that hitrate knows gives it a value",
 			missing.Arg, config.RepositoryPath))
 	case errors.As(err, &unset):
-		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, which this file neither sets nor declares", unset.Keyword, unset.Name))
+		why := "which neither this file nor a build that hitrate knows gives it"
+		if unset.Keyword == "FROM" {
+			why = "which this file neither sets nor declares"
+		}
+		a.skip(p, unset.Line, fmt.Sprintf("not analysed: %s needs the value of %s, %s", unset.Keyword, unset.Name, why))
 	case errors.As(err, &absent):
 		a.skip(p, absent.Lines.First, "not analysed: "+a.absent(p, absent))
 	case errors.As(err, &limit):
