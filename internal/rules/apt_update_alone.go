@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	Why: "Steps are cached each for itself. When the list of packages changes, the install runs again on the index of the day the update's layer was built: " +
 		"it gets old versions, or fails because the archive no longer has them.",
 	Fix: "The update moves in front of the installs that rely on it. Nothing is offered where its step does more than update, or where an unknown command may use the index.",
-	Not: "Steps whose script may install by itself, and installs that rely on an update which has an install of its own. `apt-get update` with `apt-get upgrade` in one RUN is no fault. " +
+	Not: "Steps whose script may install by itself, and installs that rely on an update which has an install of its own. `apt-get update` with `apt-get upgrade` in one RUN is no fault where no later RUN installs from that index. " +
 		"Package versions should not be pinned for the cache: they vanish from the archive. Merging all RUNs is no aim either.",
 	Sources: []Source{
 		{"Docker: best practices, apt-get", "https://docs.docker.com/build/building/best-practices/#apt-get"},

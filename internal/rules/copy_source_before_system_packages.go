@@ -15,7 +15,7 @@ var _ = register(&Rule{
 	ID:       "copy-source-before-system-packages",
 	Title:    "Packages of the system are installed below a COPY of the source",
 	Severity: config.SeverityWarning,
-	What: "A `RUN` that installs packages of the operating system (apt, apk, dnf, yum, zypper) stands below a `COPY`, an `ADD` or beside a bind mount of the source, " +
+	What: "A `RUN` that installs packages of the operating system (apt, apk, dnf, yum, zypper) stands below a `COPY` or `ADD` of the source in the same stage, " +
 		"of which the install reads nothing, or nothing but a list of packages.",
 	Why: "A step's cache key contains the keys of all steps above it, and a `COPY` is keyed by the content of what it copies. " +
 		"So each change to any copied file fetches the package index and installs the packages again.",

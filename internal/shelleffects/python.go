@@ -303,9 +303,32 @@ func (c *call) pip(args []arg) kind {
 		abs, _ := i.Path(a.text)
 		i.Writes = append(i.Writes, abs)
 	}
+	for _, a := range p.all("log", "log-file", "local-log", "report") {
+		if a.text == "-" || strings.HasPrefix(a.text, "/dev/") {
+			continue
+		}
+		abs, _ := i.Path(a.text)
+		if i.Writes = append(i.Writes, abs); path.Dir(abs) != i.Dir {
+			i.Writes = append(i.Writes, path.Dir(abs)) // which has to be there
+		}
+	}
+	c.environmentOf(i, p.all("python"))
 	c.pipCache(i, p)
 	i.finishPython()
 	return kind{install: i}
+}
+
+// environmentOf adds the virtual environments whose interpreter an option names.
+func (c *call) environmentOf(i *Install, interpreters []arg) {
+	for _, a := range interpreters {
+		abs, _ := i.Path(a.text)
+		switch env, _, ok := strings.Cut(abs, "/bin/"); {
+		case ok && env != "/usr" && env != "/usr/local" && env != "":
+			i.Writes = append(i.Writes, env)
+		case !ok && strings.Contains(a.text, "/"):
+			i.Writes = append(i.Writes, abs) // the environment itself
+		}
+	}
 }
 
 func (c *call) pipCache(i *Install, p parsed) {

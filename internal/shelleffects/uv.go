@@ -64,6 +64,7 @@ func (c *call) uv(args []arg) kind {
 			abs, _ := i.Path(a.text)
 			i.Writes = append(i.Writes, abs)
 		}
+		c.environmentOf(i, p.all("p", "python"))
 		c.uvCache(i, p)
 		i.finishPython()
 		return kind{install: i}
