@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// accountValues are options of useradd, adduser, groupadd and addgroup that take a value in a word of its own.
+var accountValues = []string{"-u", "--uid", "-g", "--gid", "-d", "--home-dir", "--home", "-h", "-s", "--shell", "-G", "--groups", "-c", "--comment", "--gecos", "--ingroup", "-K", "-k"}
+
+// account is the name that a command adds, and the values of its options.
+func account(args []string) (name string, values map[string]string) {
+	values = map[string]string{}
+	for i := 0; i < len(args); i++ {
+		option, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case !strings.HasPrefix(option, "-"):
+			if name == "" {
+				name = args[i]
+			}
+		case joined:
+			values[option] = value
+		case slices.Contains(accountValues, option) && i+1 < len(args):
+			i++
+			values[option] = args[i]
+		default:
+			values[option] = ""
+		}
+	}
+	return name, values
+}
+
+func first(values map[string]string, names ...string) (string, bool) {
+	for _, name := range names {
+		if v, there := values[name]; there {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// user adds an account where there is none of the name: with a home of its own where the options say so, or
+// the program makes one by itself.
+func user(program string, args []string) error {
+	name, values := account(args)
+	passwd, err := os.ReadFile("/etc/passwd")
+	if err != nil || name == "" || strings.Contains("\n"+string(passwd), "\n"+name+":") {
+		return err
+	}
+	id, ok := first(values, "-u", "--uid")
+	if !ok {
+		id = fmt.Sprint(1000 + strings.Count(string(passwd), "\n"))
+	}
+	own := id
+	groupName, hasGroup := first(values, "-g", "--gid", "--ingroup", "-G")
+	if program == "adduser" && !hasGroup || program == "useradd" && !hasGroup {
+		if err := group([]string{"-g", id, name}); err != nil {
+			return err
+		}
+	} else if own, err = groupID(groupName); err != nil {
+		return err
+	}
+	dir, ok := first(values, "-d", "--home-dir", "--home")
+	if !ok || dir == "" {
+		dir = "/home/" + name
+	}
+	_, made := first(values, "-m", "--create-home")
+	_, not := first(values, "-M", "--no-create-home", "-H")
+	if made || program == "adduser" && !not {
+		number, errs := strconv.Atoi(id)
+		groupNumber, err := strconv.Atoi(own)
+		if _, there := os.Stat(dir); there != nil {
+			if err := errors.Join(errs, err, os.MkdirAll(dir, 0o755), os.Chown(dir, number, groupNumber)); err != nil {
+				return err
+			}
+		}
+	}
+	return os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n", name, id, own, dir)...), 0o644)
+}
+
+// groupID is the number of a group by its name or number.
+func groupID(name string) (string, error) {
+	if strings.Trim(name, "0123456789") == "" {
+		return name, nil
+	}
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(groups)) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); f[0] == name {
+			return f[2], nil
+		}
+	}
+	return "", fmt.Errorf("group %q does not exist", name)
+}
+
+// group adds a group where there is none of the name.
+func group(args []string) error {
+	name, values := account(args)
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil || name == "" || strings.Contains("\n"+string(groups), "\n"+name+":") {
+		return err
+	}
+	id, ok := first(values, "-g", "--gid")
+	if !ok {
+		id = fmt.Sprint(1000 + strings.Count(string(groups), "\n"))
+	}
+	return os.WriteFile("/etc/group", append(groups, fmt.Sprintf("%s:x:%s:\n", name, id)...), 0o644)
+}

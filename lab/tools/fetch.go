@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// commit puts out what the repository around the working directory stands at.
+func commit() error {
+	dir, err := os.Getwd()
+	for err == nil {
+		text, err := os.ReadFile(filepath.Join(dir, ".git/HEAD"))
+		if err == nil {
+			fmt.Println(string(text))
+			return nil
+		}
+		if dir == "/" {
+			return errors.New("not a git repository")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return err
+}
+
+// clone makes a repository with nothing to speak of in it.
+func clone(words []string) error {
+	into := words[len(words)-1]
+	if strings.Contains(into, ":") {
+		into = strings.TrimSuffix(filepath.Base(into), ".git")
+	}
+	for _, f := range []string{".git/HEAD", "README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"} {
+		if err := write(filepath.Join(into, f), ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// download leaves a file where the flags say that one is left. Its text is the address.
+func download(name string, args []string) error {
+	into, address, last := "", "", ""
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		value := func() string {
+			if i+1 < len(args) {
+				i++
+				return args[i]
+			}
+			return ""
+		}
+		long, joined, hasValue := strings.Cut(a, "=")
+		short := strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--")
+		switch {
+		case strings.Contains(a, "://"):
+			address = a
+			last = filepath.Base(a)
+		case (long == "--output" || long == "--output-document") && hasValue:
+			into = joined
+		case a == "--output" || a == "--output-document", short && name == "curl" && strings.HasSuffix(a, "o"), short && name == "wget" && strings.HasSuffix(a, "O"):
+			into = value()
+		case short && name == "wget" && strings.Contains(a, "O"): // -O-, -qO/dev/null
+			_, into, _ = strings.Cut(a, "O")
+		case short && name == "curl" && strings.Contains(a, "O"), a == "--remote-name":
+			into = "."
+		}
+	}
+	switch {
+	case into == "-" || into == "" && (name == "curl" || address == ""):
+		return nil
+	case into == "" || into == ".":
+		into = last
+	}
+	return write(into, address)
+}
