@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -104,6 +105,7 @@ func (d *Daemon) run(ctx context.Context, images *Images, b Build, exports []cli
 		return result, err
 	}, status)
 	<-read
+	d.mounted = d.mounted || seen.mounted
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w\n%s", err, printed[max(0, len(printed)-1000):])
 	}
@@ -126,8 +128,9 @@ func (anySecret) GetSecret(_ context.Context, id string) ([]byte, error) { retur
 // recorder keeps the steps of the definition that the frontend asks to be built: its source map says
 // which instruction each of them is.
 type recorder struct {
-	mu    sync.Mutex
-	steps map[digest.Digest]Observed
+	mu      sync.Mutex
+	steps   map[digest.Digest]Observed
+	mounted bool // there is a cache mount
 }
 
 type recordingClient struct {
@@ -137,11 +140,12 @@ type recordingClient struct {
 
 func (c *recordingClient) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if req.Definition != nil && req.Definition.Source != nil {
-		steps, err := stepsOf(req.Definition)
+		steps, mounted, err := stepsOf(req.Definition)
 		if err != nil {
 			return nil, err
 		}
 		c.mu.Lock()
+		c.mounted = c.mounted || mounted
 		if c.steps == nil {
 			c.steps = map[digest.Digest]Observed{}
 		}
@@ -151,16 +155,18 @@ func (c *recordingClient) Solve(ctx context.Context, req gateway.SolveRequest) (
 	return c.Client.Solve(ctx, req)
 }
 
-func stepsOf(definition *pb.Definition) (map[digest.Digest]Observed, error) {
+// stepsOf are a definition's steps, and whether one of them has a cache mount.
+func stepsOf(definition *pb.Definition) (_ map[digest.Digest]Observed, mounted bool, _ error) {
 	steps := map[digest.Digest]Observed{}
 	for _, text := range definition.Def {
 		var op pb.Op
 		if err := op.UnmarshalVT(text); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if op.GetExec() == nil && op.GetFile() == nil {
 			continue
 		}
+		mounted = mounted || slices.ContainsFunc(op.GetExec().GetMounts(), func(m *pb.Mount) bool { return m.MountType == pb.MountType_CACHE })
 		id := digest.FromBytes(text)
 		var s Observed
 		for _, l := range definition.Source.Locations[id.String()].GetLocations() {
@@ -174,5 +180,5 @@ func stepsOf(definition *pb.Definition) (map[digest.Digest]Observed, error) {
 			steps[id] = s
 		}
 	}
-	return steps, nil
+	return steps, mounted, nil
 }

@@ -23,6 +23,8 @@ type Daemon struct {
 	bin     string
 	root    string
 	log     string
+
+	mounted bool // a build may have left something in a cache mount
 }
 
 // Unavailable says why this machine cannot run the laboratory.
@@ -36,7 +38,7 @@ func Prepare(ctx context.Context, cache string) (string, error) {
 		return "", &Unavailable{"it needs root"}
 	}
 	var missing []string
-	for _, need := range []struct{ program, pkg string }{{"runc", "runc"}, {"busybox", "busybox-static"}, {"bash-static", "bash-static"}} {
+	for _, need := range []struct{ program, pkg string }{{"busybox", "busybox-static"}, {"bash-static", "bash-static"}} {
 		if _, err := exec.LookPath(need.program); err != nil {
 			missing = append(missing, need.pkg)
 		}
@@ -53,7 +55,7 @@ func Prepare(ctx context.Context, cache string) (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl")
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "github.com/moby/buildkit/cmd/buildkitd", "./runtime")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build buildkitd: %w\n%s", err, out)
 	}
@@ -81,8 +83,9 @@ func Start(ctx context.Context, bin string) (*Daemon, error) {
 	d.process = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, "buildkitd"),
 		"--config", config, "--root", filepath.Join(root, "root"), "--addr", socket,
 		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-net=host", "--oci-worker-gc=false",
-		"--oci-worker-snapshotter="+snapshotter(root), "--otel-socket-path", filepath.Join(root, "otel"))
+		"--oci-worker-binary="+filepath.Join(bin, "runtime"), "--oci-worker-snapshotter="+snapshotter(root), "--otel-socket-path", filepath.Join(root, "otel"))
 	d.process.Stdout, d.process.Stderr = log, log
+	d.process.Env = append(os.Environ(), "GOGC=400") // it lives on little memory, and time is what is short
 	d.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := d.process.Start(); err != nil {
 		return nil, fmt.Errorf("start buildkitd: %w", err)
@@ -152,6 +155,10 @@ func (d *Daemon) Empty(ctx context.Context) error {
 
 // EmptyMounts forgets what is in cache mounts, and nothing else.
 func (d *Daemon) EmptyMounts(ctx context.Context) error {
+	if !d.mounted {
+		return nil
+	}
+	d.mounted = false
 	return d.Client.Prune(ctx, nil, client.PruneAll, cacheMounts{})
 }
 

@@ -2,18 +2,23 @@ package lab
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 )
 
 // TestRandomRepairs is TestRepairs on random Dockerfiles. HITRATE_LAB_SEED repeats a run,
-// HITRATE_LAB_REPAIRS says how many repaired Dockerfiles are tried, HITRATE_LAB_CASE narrows it to the case
-// of a number, and HITRATE_LAB_RULE to a rule.
+// HITRATE_LAB_REPAIRS says how many repaired Dockerfiles are tried, HITRATE_LAB_WORKERS on how many daemons at
+// once, and it ends before the test's time does. HITRATE_LAB_CASE narrows it to the case of a number, and HITRATE_LAB_RULE to a rule.
 func TestRandomRepairs(t *testing.T) {
 	needDaemon(t)
 	want := number(t, "HITRATE_LAB_REPAIRS", 12)
@@ -23,46 +28,116 @@ func TestRandomRepairs(t *testing.T) {
 	seed := uint64(number(t, "HITRATE_LAB_SEED", int(time.Now().UnixNano()&0x7fffffff)))
 	t.Logf("HITRATE_LAB_SEED=%d", seed)
 	base := commonBase(t)
-	all := repairTally{rules: map[string]int{}}
-	cases, silent, left, failed := 0, 0, 0, 0
-	const together = 25 // cases share a daemon's cache: none has a step of another
-	only := number(t, "HITRATE_LAB_CASE", -1)
-	for n := max(only, 0); all.tried < want && (only < 0 || n == only); n++ {
-		tree, args := Random{rand.New(rand.NewPCG(seed, uint64(n)))}.recipe(n)
-		repairs, err := Repairs(t.Context(), tree, settingsOf(t, tree))
-		if err != nil {
-			t.Errorf("case %d: %v\n%s", n, err, tree["Dockerfile"].Data)
-			continue
-		}
-		if only >= 0 || os.Getenv("HITRATE_LAB_DEBUG") != "" {
-			t.Logf("case %d, %d suggestions\n%s", n, len(repairs), describe(Side{Tree: tree}))
-		}
-		if len(repairs) == 0 {
-			silent++
-			continue
-		}
-		if only < 0 && !all.rare(repairs) {
-			left++
-			continue
-		}
-		if cases++; cases%together == 0 {
-			if err := daemon.Empty(t.Context()); err != nil {
-				t.Fatal(err)
+	deadline, limited := t.Deadline()
+	run := randomRun{drawn: repairTally{rules: map[string]int{}}, all: repairTally{rules: map[string]int{}}, only: number(t, "HITRATE_LAB_CASE", -1)}
+	cases := make(chan randomCase)
+	go func() {
+		defer close(cases)
+		for n := max(run.only, 0); !run.enough(want) && (run.only < 0 || n == run.only) && (!limited || time.Until(deadline) > time.Minute); n++ {
+			c, err := drawCase(t, seed, n)
+			if err != nil {
+				t.Errorf("case %d: %v\n%s", n, err, describe(Side{Tree: c.tree}))
+				continue
+			}
+			if !run.takes(c) {
+				continue
+			}
+			select {
+			case cases <- c:
+			case <-t.Context().Done():
+				return
 			}
 		}
-		if !tryRandom(t, n, repairs, args, base, &all) {
-			failed++
+	}()
+	t.Run("workers", func(t *testing.T) {
+		for w := range number(t, "HITRATE_LAB_WORKERS", 2) {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				d, err := Start(t.Context(), daemon.bin)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = d.Stop() })
+				warm(t, d, w, base)
+				const together = 50 // cases share a daemon's cache: none has a step of another
+				for tried := 1; ; tried++ {
+					c, more := <-cases
+					if !more {
+						return
+					}
+					run.try(t, d, c, base)
+					if tried%together == 0 {
+						if err := d.Empty(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						warm(t, d, w, base)
+					}
+				}
+			})
 		}
-		if cases%10 == 0 {
-			t.Logf("so far %d built, %d of them not as they are, %d without a suggestion: %s", cases, failed, silent, all)
-		}
-	}
-	t.Logf("%d random Dockerfiles, and %d without a suggestion and %d with those of common rules only, which were left out; %d originals do not build; %s", cases, silent, left, failed, all)
+	})
+	t.Log(&run)
 }
 
-// rare says whether repairs are of a rule that was tried less often than most, so that all are tried.
+// randomCase is a random Dockerfile with what hitrate suggests for it.
+type randomCase struct {
+	number  int
+	tree    Tree
+	args    []string // that change with each build
+	repairs []Repair
+}
+
+// drawCase makes the case of a number.
+func drawCase(t *testing.T, seed uint64, number int) (randomCase, error) {
+	t.Helper()
+	c := randomCase{number: number}
+	c.tree, c.args = Random{rand.New(rand.NewPCG(seed, uint64(number)))}.recipe(number)
+	var err error
+	c.repairs, err = Repairs(t.Context(), c.tree, settingsOf(t, c.tree))
+	return c, err
+}
+
+// randomRun is what was drawn and what came of it.
+type randomRun struct {
+	mu           sync.Mutex
+	only         int         // the number of the one case; below 0 for all
+	drawn        repairTally // so that what is tried hangs on the seed alone, not on who is ready first
+	all          repairTally
+	cases        int
+	silent, left int
+	failed       int // originals
+}
+
+func (r *randomRun) enough(want int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.tried >= want
+}
+
+// takes says whether a case is tried: not where it has no suggestion, and one in four where it has those of common
+// rules only.
+func (r *randomRun) takes(c randomCase) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(c.repairs) == 0:
+		r.silent++
+		return false
+	case r.only < 0 && c.number%4 > 0 && !r.drawn.rare(c.repairs):
+		r.left++
+		return false
+	}
+	all := c.repairs[len(c.repairs)-1]
+	r.drawn.tried++
+	for _, rule := range all.Rules {
+		r.drawn.rules[rule]++
+	}
+	return true
+}
+
+// rare says whether repairs are of a rule that was drawn less often than most, so that all are tried.
 func (t *repairTally) rare(repairs []Repair) bool {
-	const share = 6 // of what was tried, that each rule may have
+	const share = 6 // of what was drawn, that each rule may have
 	for _, r := range repairs {
 		for _, rule := range r.Rules {
 			if t.rules[rule] <= 2+t.tried/share {
@@ -73,47 +148,92 @@ func (t *repairTally) rare(repairs []Repair) bool {
 	return false
 }
 
-// tryRandom builds a random Dockerfile and each of its repairs; false where the original does not build.
-func tryRandom(t *testing.T, n int, repairs []Repair, args []string, base ocispecs.Descriptor, all *repairTally) bool {
+func (r *randomRun) String() string {
+	return fmt.Sprintf("%d random Dockerfiles, and %d without a suggestion and %d of three in four with those of common rules only, which were left out; %d originals do not build; %s", r.cases, r.silent, r.left, r.failed, r.all)
+}
+
+// try builds a case with a worker's daemon and counts it.
+func (r *randomRun) try(t *testing.T, d *Daemon, c randomCase, base ocispecs.Descriptor) {
 	t.Helper()
-	t.Logf("case %d", n)
-	names := caseImages(t, n, base)
+	one := repairTally{rules: map[string]int{}}
+	builds := tryRandom(t, d, c, base, &one)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all.merge(one)
+	if !builds {
+		r.failed++
+	}
+	if r.cases++; r.cases%25 == 0 {
+		t.Logf("so far %s", r)
+	}
+}
+
+// tryRandom builds a random Dockerfile and some of its repairs; false where the original does not build.
+func tryRandom(t *testing.T, d *Daemon, c randomCase, base ocispecs.Descriptor, all *repairTally) bool {
+	t.Helper()
+	debug := os.Getenv("HITRATE_LAB_DEBUG") != ""
+	if debug {
+		t.Logf("case %d, %d suggestions\n%s", c.number, len(c.repairs), describe(Side{Tree: c.tree}))
+	}
+	names := caseImages(t, c.number, base)
 	var before *Result
 	// Where there are several suggestions, all together and one alone: more would be spent on little.
-	alone := n % max(len(repairs)-1, 1)
-	for turn, r := range repairs {
-		if !wanted(r) || turn != alone && turn != len(repairs)-1 {
+	alone := c.number % max(len(c.repairs)-1, 1)
+	for turn, r := range c.repairs {
+		if !wanted(r) || turn != alone && turn != len(c.repairs)-1 {
 			continue
 		}
 		for _, side := range []*Side{&r.Before, &r.After} {
 			side.Images = names
-			*side = side.with(".git/HEAD", fmt.Sprintf("case %d", n)) // which git does not list
+			*side = side.with(".git/HEAD", fmt.Sprintf("case %d", c.number)) // which git does not list
 			side.Build.Args = map[string]string{}
-			for _, name := range args {
+			for _, name := range c.args {
 				side.Build.Args[name] = "of-this-build"
 			}
 		}
+		r.Case = fmt.Sprintf("case %d, ", c.number)
+		if err := d.EmptyMounts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if before == nil {
-			if err := daemon.EmptyMounts(t.Context()); err != nil {
-				t.Fatal(err)
-			}
 			var err error
-			if before, err = r.Before.Result(t.Context(), daemon, images); err != nil {
-				if os.Getenv("HITRATE_LAB_DEBUG") != "" {
-					t.Logf("case %d: the original: %v\n%s", n, err, r.texts())
+			if before, err = r.Before.Result(t.Context(), d, images); err != nil {
+				text := r.texts()
+				if !debug {
+					text, _, _ = strings.Cut(text, "\n--- ")
 				}
+				t.Logf("case %d: the original: %v\n%s", c.number, err, text)
 				return false
 			}
 		}
-		if err := daemon.EmptyMounts(t.Context()); err != nil {
+		if err := d.EmptyMounts(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		compareRepair(t, r, before, all)
-		if turn == len(repairs)-1 { // with all suggestions, or the only one
-			changeSource(t, r, 0, all) // the file may be one that another COPY above brings
+		compareRepair(t, d, r, before, all)
+		if turn == len(c.repairs)-1 { // with all suggestions, or the only one
+			changeSource(t, d, r, 0, all) // the file may be one that another COPY above brings
+			if len(c.args) > 0 {
+				changeArguments(t, d, r, all)
+			}
 		}
 	}
 	return true
+}
+
+// changeArguments gives other values to the arguments that change with each build, builds both sides again and
+// compares what each step does with the prediction. With a suggestion no more commands run than without.
+func changeArguments(t *testing.T, d *Daemon, r Repair, all *repairTally) {
+	t.Helper()
+	ran := buildChanged(t, d, r, built(t, r), all, "of the arguments", func(s Side) Side {
+		s.Build.Args = maps.Clone(s.Build.Args)
+		for name := range s.Build.Args {
+			s.Build.Args[name] = "of-another-build"
+		}
+		return s
+	})
+	if ran != nil && ran[true] > ran[false] {
+		t.Errorf("%s: after a change of the arguments %d commands run, and %d without the suggestion\n%s", r, ran[true], ran[false], r.texts())
+	}
 }
 
 // commonBase is the layer that all base images of random Dockerfiles have.
@@ -124,7 +244,7 @@ func commonBase(t *testing.T) ocispecs.Descriptor {
 	for _, name := range []string{"apt-cache", "add-apt-repository", "dpkg", "make", "node"} {
 		n.programs[name] = true
 	}
-	files, err := n.system(tools(t), "")
+	files, err := n.system(t.Context(), tools(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +253,21 @@ func commonBase(t *testing.T) ocispecs.Descriptor {
 		t.Fatal(err)
 	}
 	return layer
+}
+
+// warm has a daemon fetch the layer that all have: a build that fails meanwhile would leave a part of it, which
+// later ones cannot go on with.
+func warm(t *testing.T, d *Daemon, worker int, base ocispecs.Descriptor) {
+	t.Helper()
+	const name = "debian:12"
+	side := Side{
+		Tree:   Tree{"Dockerfile": {Data: "FROM " + name + "\nRUN true\n"}},
+		Build:  buildcontext.Build{Dockerfile: "Dockerfile", Context: ".", Kind: buildcontext.Local},
+		Images: caseImages(t, -1-worker, base),
+	}
+	if _, err := side.Run(t.Context(), d, images); err != nil {
+		t.Fatalf("fetch the base images' layer: %v", err)
+	}
 }
 
 // caseImages are the base images of one case: their topmost layer is its own, so that no step is one of

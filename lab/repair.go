@@ -23,6 +23,7 @@ import (
 
 // Repair is a Dockerfile with one of hitrate's suggestions, or all of them, made.
 type Repair struct {
+	Case   string   // what people find it by
 	Rules  []string // that found what is settled; sorted
 	Before Side
 	After  Side
@@ -77,12 +78,12 @@ type proposal struct {
 	rules []string
 }
 
-// proposed are the suggestions for a Dockerfile and its ignore file, those for one file by line, and the ignore
-// file that it lacks.
+// proposed are the suggestions for a Dockerfile, its ignore file and the manifests that it reads, those for one
+// file by line, and the ignore file that it lacks.
 func proposed(report analysis.Report, d analysis.Dockerfile) []proposal {
 	var own []proposal
 	for _, s := range report.Suggestions {
-		if s.Path != d.Path && (s.Path != d.IgnoreFile || d.IgnoreFile == "") {
+		if s.Path != d.Path && (s.Path != d.IgnoreFile || d.IgnoreFile == "") && !slices.Contains(d.Manifests, s.Path) {
 			continue
 		}
 		p := proposal{Suggestion: s}
@@ -100,7 +101,18 @@ func proposed(report analysis.Report, d analysis.Dockerfile) []proposal {
 }
 
 func (r Repair) String() string {
-	return fmt.Sprintf("%s with %s", r.Before.Build.Dockerfile, strings.Join(r.Rules, " and "))
+	return fmt.Sprintf("%s%s with %s", r.Case, r.Before.Build.Dockerfile, strings.Join(r.Rules, " and "))
+}
+
+// edited are the texts of files that the suggestions change, before and after.
+func (r Repair) edited() [][2]string {
+	var out [][2]string
+	for _, p := range sortedKeys(r.After.Tree) {
+		if before, there := r.Before.Tree[p]; there && before != r.After.Tree[p] {
+			out = append(out, [2]string{before.Data, r.After.Tree[p].Data})
+		}
+	}
+	return out
 }
 
 // texts are the Dockerfile before, and each file after that is not the same, for people.
@@ -142,6 +154,7 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 	n := newNeeds()
 	for _, at := range []*Side{&r.Before, &r.After} {
 		addFrom(at, server)
+		ownBases(at)
 		side := *at
 		text := []byte(side.Tree[side.Build.Dockerfile].Data)
 		if err := n.add(ctx, text, side.Build); err != nil {
@@ -164,7 +177,7 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 	}
 	names := map[string]digest.Digest{}
 	for _, name := range sortedKeys(n.images) {
-		files, err := n.system(tools, name)
+		files, err := n.system(ctx, tools, name)
 		if err != nil {
 			return err
 		}
@@ -178,6 +191,40 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 	}
 	r.Before.Images, r.After.Images = names, names
 	return nil
+}
+
+// ownBases gives each stage on an image a name of its own for it, where several stages stand on the image: what is
+// put there because a COPY takes it of the one would lie in the others too.
+func ownBases(side *Side) {
+	text := side.Tree[side.Build.Dockerfile].Data
+	file, err := dockerfile.Parse(source.New(side.Build.Dockerfile, []byte(text)))
+	if err != nil {
+		return // what refuses it says so
+	}
+	image := func(s *dockerfile.Stage) string {
+		name, missing := file.BaseImage(s, side.Build.Args)
+		if s.Parent != nil || missing != "" || name == "scratch" || strings.Contains(name, "@") || side.Build.Contexts[name] != "" {
+			return ""
+		}
+		return name
+	}
+	on := map[string]int{}
+	for _, s := range file.Stages {
+		on[image(s)]++
+	}
+	for _, s := range slices.Backward(file.Stages) {
+		name := image(s)
+		if name == "" || on[name] < 2 {
+			continue
+		}
+		own := fmt.Sprintf(":lab%d", s.Index)
+		if strings.Contains(gopath.Base(name), ":") {
+			own = fmt.Sprintf("-lab%d", s.Index)
+		}
+		at := s.From.Args[0].Span.End
+		text = text[:at] + own + text[at:]
+	}
+	*side = side.with(side.Build.Dockerfile, text)
 }
 
 // addFrom puts a server in the place of the hosts that ADD fetches from.
@@ -201,12 +248,12 @@ func addFrom(side *Side, server string) {
 
 // system is a file system with bash as its shell and busybox's programs, and tools under the names of package
 // managers and of every program that busybox lacks or that would use the network.
-func (n *needs) system(tools []byte, image string) ([]LayerFile, error) {
+func (n *needs) system(ctx context.Context, tools []byte, image string) ([]LayerFile, error) {
 	busybox, err := readProgram("busybox")
 	if err != nil {
 		return nil, err
 	}
-	list, err := exec.Command("busybox", "--list").Output()
+	list, err := exec.CommandContext(ctx, "busybox", "--list").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +264,7 @@ func (n *needs) system(tools []byte, image string) ([]LayerFile, error) {
 	for _, a := range []string{"busybox", "sh", "ash", "bash", "adduser", "addgroup", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
 		delete(applets, a)
 	}
-	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "adduser", "groupadd", "addgroup", "git", "curl", "wget", "tar", "unzip"} {
+	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "adduser", "groupadd", "addgroup", "git", "curl", "wget", "tar", "unzip", "pdm", "bun", "install", "printenv"} {
 		n.programs[name] = true
 	}
 	delete(n.programs, "sudo")
@@ -267,7 +314,7 @@ func readProgram(name string) ([]byte, error) {
 var ofCache = regexp.MustCompile(`(^|/)\.cache(/(pip|uv|pypoetry)(/.*)?)?$|^/var/(pip|uv)-cache(/.*)?$`)
 
 // leftOut is what a new ignore file keeps out of the build context.
-var leftOut = regexp.MustCompile(`(^|/)(\.git|\.venv|venv|node_modules|__pycache__|Dockerfile[^/]*|HEAD|[^/]*\.dockerignore)(/|$)`)
+var leftOut = regexp.MustCompile(`(^|/)(\.git|\.venv|venv|node_modules|__pycache__|[^/]*Dockerfile[^/]*|HEAD|[^/]*\.dockerignore)(/|$)`)
 
 // mayDiffer says which paths the effect of some rules' suggestions may leave another way.
 func mayDiffer(settled []string) func(string) bool {

@@ -186,27 +186,27 @@ func tryRepair(t *testing.T, r Repair, all *repairTally) {
 		t.Logf("%s: the original: %v", r, err)
 		return
 	}
-	if compareRepair(t, r, before, all) {
-		changeSource(t, r, 1, all)
+	if compareRepair(t, daemon, r, before, all) {
+		changeSource(t, daemon, r, 1, all)
 	}
 }
 
 // compareRepair builds what was suggested beside an original that is built already; false where it does not
 // build.
-func compareRepair(t *testing.T, r Repair, before *Result, all *repairTally) bool {
+func compareRepair(t *testing.T, d *Daemon, r Repair, before *Result, all *repairTally) bool {
 	t.Helper()
 	ctx := t.Context()
 	all.tried++
 	for _, rule := range r.Rules {
 		all.rules[rule]++
 	}
-	after, err := r.After.Result(ctx, daemon, images)
+	after, err := r.After.Result(ctx, d, images)
 	if err != nil {
 		all.different++
 		t.Errorf("%s: the original builds, and this does not: %v\n%s", r, err, r.texts())
 		return false
 	}
-	if differences := before.Differences(after, mayDiffer(r.Rules)); len(differences) > 0 {
+	if differences := before.Differences(after, mayDiffer(r.Rules), r.edited()); len(differences) > 0 {
 		all.different++
 		t.Errorf("%s: another image:\n  %s\n%s", r, strings.Join(differences, "\n  "), r.texts())
 	}
@@ -216,46 +216,60 @@ func compareRepair(t *testing.T, r Repair, before *Result, all *repairTally) boo
 // changeSource changes one file that is copied and that no install reads, builds both sides again and
 // compares what each step does with the prediction. With a suggestion of copy-before-install fewer commands run
 // than without, at least by the gain.
-func changeSource(t *testing.T, r Repair, gain int, all *repairTally) {
+func changeSource(t *testing.T, d *Daemon, r Repair, gain int, all *repairTally) {
 	t.Helper()
 	ctx := t.Context()
+	seen := built(t, r)
+	changed := changedSource(ctx, r, seen)
+	if changed == "" {
+		return // nothing that is copied is left
+	}
+	ran := buildChanged(t, d, r, seen, all, "of "+changed, func(s Side) Side { return s.with(changed, s.Tree[changed].Data+"\n") })
+	if ran != nil && slices.Contains(r.Rules, "copy-before-install") && ran[true] > ran[false]-gain {
+		t.Errorf("%s: after a change of %s %d commands run, and %d without the suggestion\n%s", r, changed, ran[true], ran[false], r.texts())
+	}
+}
+
+// built is what both sides leave in a cache.
+func built(t *testing.T, r Repair) *buildcache.Seen {
+	t.Helper()
 	var seen buildcache.Seen
 	for _, side := range []Side{r.Before, r.After} {
-		_, keys, err := side.Keys(ctx)
+		_, keys, err := side.Keys(t.Context())
 		if err != nil {
 			t.Fatalf("%s: %v", r, err)
 		}
 		seen.Add(keys)
 	}
-	changed := changedSource(ctx, r, &seen)
-	if changed == "" {
-		return // nothing that is copied is left
-	}
+	return &seen
+}
+
+// buildChanged builds both sides with a change and compares what each step does with the prediction. It returns how
+// many commands ran with the suggestion and without, or nil where a build failed.
+func buildChanged(t *testing.T, d *Daemon, r Repair, seen *buildcache.Seen, all *repairTally, what string, change func(Side) Side) map[bool]int {
+	t.Helper()
 	ran := map[bool]int{}
 	for _, repaired := range []bool{false, true} {
 		side := r.Before
 		if repaired {
 			side = r.After
 		}
-		side = side.with(changed, side.Tree[changed].Data+"\n")
-		steps, err := After(ctx, daemon, images, side, &seen)
+		steps, err := After(t.Context(), d, images, change(side), seen)
 		if err != nil {
-			t.Errorf("%s: after a change of %s: %v\n%s", r, changed, err, r.texts())
-			return
+			t.Errorf("%s: after a change %s: %v\n%s", r, what, err, r.texts())
+			return nil
 		}
 		for _, s := range steps {
 			all.steps++
 			if s.Wrong() {
-				t.Errorf("%s: after a change of %s: %v\n%s", r, changed, s, r.texts())
+				t.Errorf("%s: after a change %s: %v\n%s", r, what, s, r.texts())
 			}
 			if strings.HasPrefix(strings.ToUpper(s.Instruction), "RUN") && s.Observed == buildcache.Rebuilt {
 				ran[repaired]++
 			}
 		}
 	}
-	if slices.Contains(r.Rules, "copy-before-install") && ran[true] > ran[false]-gain {
-		t.Errorf("%s: after a change of %s %d commands run, and %d without the suggestion\n%s", r, changed, ran[true], ran[false], r.texts())
-	}
+	return ran
 }
 
 // changedSource is a file whose change runs a step of the repaired Dockerfile again that takes it.

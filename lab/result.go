@@ -67,16 +67,16 @@ func (r *Result) read(at string) error {
 		if err != nil {
 			return fmt.Errorf("read an image: %w", err)
 		}
-		sum, text := sha256.New(), &strings.Builder{}
-		var into io.Writer = sum
+		all, text := sha256.New(), &strings.Builder{}
+		var into io.Writer = all
 		if h.Size <= small {
-			into = io.MultiWriter(sum, text)
+			into = io.MultiWriter(all, text)
 		}
 		if _, err := io.Copy(into, files); err != nil {
 			return fmt.Errorf("read an image: %w", err)
 		}
 		p := "/" + strings.Trim(h.Name, "/")
-		r.Files[p] = fmt.Sprintf("%c %#o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, sum.Sum(nil)[:8])
+		r.Files[p] = fmt.Sprintf("%c %#o %d:%d %s %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname, all.Sum(nil)[:8])
 		r.texts[p] = text.String()
 	}
 }
@@ -100,6 +100,12 @@ func (r *Result) configure(text []byte) error {
 	return nil
 }
 
+// sum is how a file's contents are told.
+func sum(text string) string {
+	s := sha256.Sum256([]byte(text))
+	return fmt.Sprintf("%x", s[:8])
+}
+
 // forget leaves out the contents of the files of a name.
 func (r *Result) forget(name string) {
 	for p, f := range r.Files {
@@ -109,8 +115,15 @@ func (r *Result) forget(name string) {
 	}
 }
 
-// Differences lists, for people, what is another in a second image, apart from paths that may be.
-func (r *Result) Differences(other *Result, may func(path string) bool) []string {
+// Differences lists, for people, what is another in a second image, apart from paths that may be, and from files
+// that hold a text which was edited, before, and the edited text after.
+func (r *Result) Differences(other *Result, may func(path string) bool, edited [][2]string) []string {
+	isEdited := func(was, is string) bool {
+		return slices.ContainsFunc(edited, func(e [2]string) bool {
+			rest, found := strings.CutSuffix(was, sum(e[0]))
+			return found && rest+sum(e[1]) == is
+		})
+	}
 	var out []string
 	for _, p := range sortedKeys(r.Files) {
 		is, there := other.Files[p]
@@ -118,7 +131,7 @@ func (r *Result) Differences(other *Result, may func(path string) bool) []string
 		case may(p):
 		case !there:
 			out = append(out, "gone: "+p)
-		case is != r.Files[p]:
+		case is != r.Files[p] && !isEdited(r.Files[p], is):
 			out = append(out, fmt.Sprintf("%s: %s, was %s", p, is, r.Files[p]))
 			if is, was := other.texts[p], r.texts[p]; is != was {
 				out = append(out, fmt.Sprintf("%s: %q, was %q", p, is, was))
