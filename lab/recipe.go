@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	gopath "path"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,10 +20,19 @@ type recipe struct {
 	number int // makes the contents of its files its own
 	stages []*cook
 	args   []string // whose values change with each build
+	path   string   // of the Dockerfile
+	folder string   // that is the build context; "." for the whole tree
+	about  string   // what the case has more of than others; "" for nothing
 }
 
+// subjects are what cases may be about, so that what is rare by itself is tried too.
+var subjects = []string{"", "", "", "", "", "idle mounts", "owners", "owners", "late removals", "late removals", "uv", "poetry", "node", "other languages", "pins", "stages", "stages", "users"}
+
 // recipeBases are images of which hitrate knows that they run as root.
-var recipeBases = []string{"python:3.12", "python:3.12-slim", "debian:12", "ubuntu:24.04", "node:22", "python:3.11-slim-bookworm", "python:3.12-alpine"}
+var recipeBases = []string{"python:3.12", "python:3.12-slim", "debian:12", "ubuntu:24.04", "node:22", "python:3.11-slim-bookworm", "python:3.12-alpine", "golang:1.23", "ruby:3.3-slim", "php:8.3-cli"}
+
+// usualBases are those of most cases: the others are for other languages.
+var usualBases = recipeBases[:7]
 
 // cook writes one stage.
 type cook struct {
@@ -36,32 +46,62 @@ type cook struct {
 	dest       string // of the COPY of the source; "" before
 	copied     bool   // dest or the folder of a manifest is there
 	full       bool   // all of the source is in dest
+	variable   string // what $APP_HOME is; "" where there is none
 	calm       bool   // few things stand in the way of suggestions
 }
 
 // recipe makes the case of a number.
 func (r Random) recipe(number int) (Tree, []string) {
-	c := &recipe{Random: r, tree: Tree{}, number: number}
+	c := &recipe{Random: r, tree: Tree{}, number: number, path: "Dockerfile", folder: ".", about: pick(r, subjects...)}
+	if c.chance(12) {
+		c.path = pick(r, "docker/Dockerfile", "app.Dockerfile", "Dockerfile.app")
+	}
 	c.files()
 	count := pick(r, 1, 1, 1, 1, 1, 1, 2, 2, 3)
+	if c.about == "stages" {
+		count = pick(r, 2, 2, 3, 4)
+	}
 	for i := range count {
-		s := &cook{recipe: c, name: fmt.Sprintf("s%d", i), base: pick(r, recipeBases...), workdir: "/"}
+		s := &cook{recipe: c, name: fmt.Sprintf("s%d", i), base: c.base(), workdir: "/"}
 		s.debian = !strings.HasSuffix(s.base, "alpine")
 		if i > 0 && r.IntN(4) == 0 {
 			p := c.stages[r.IntN(i)]
 			s.base, s.debian, s.workdir, s.user, s.users, s.dest, s.copied, s.full = p.name, p.debian, p.workdir, p.user, slices.Clone(p.users), p.dest, p.copied, p.full
+			s.variable = p.variable
 		}
 		c.stages = append(c.stages, s)
 		s.write(i == count-1)
 	}
 	c.ignoreFile()
+	c.tree[c.path] = File{Data: c.text()}
+	if c.chance(8) {
+		c.below(pick(r, "api", "services/api"))
+	}
 	c.workflow()
-	text := c.text()
-	c.tree["Dockerfile"] = File{Data: text}
 	if c.chance(15) {
 		c.put(config.RepositoryPath, "version: 1\nrules:\n  pip-cache-kept: {prefer: "+pick(r, "no-cache-dir", "cache-mount")+"}\n  apt-lists-kept: {prefer: "+pick(r, "removal", "cache-mount")+"}\n")
 	}
 	return c.tree, c.args
+}
+
+// below moves all files into a folder, which is then the build context.
+func (c *recipe) below(folder string) {
+	moved := Tree{}
+	for p, f := range c.tree {
+		moved[gopath.Join(folder, p)] = f
+	}
+	c.tree, c.path, c.folder = moved, gopath.Join(folder, c.path), folder
+}
+
+// base is the image of a stage.
+func (c *recipe) base() string {
+	switch {
+	case c.about == "node" && c.chance(70):
+		return "node:22"
+	case c.about == "other languages":
+		return pick(c.Random, recipeBases...)
+	}
+	return pick(c.Random, usualBases...)
 }
 
 func (c *recipe) chance(percent int) bool { return c.IntN(100) < percent }
@@ -73,8 +113,18 @@ func (c *recipe) text() string {
 	if c.chance(15) {
 		b.WriteString("# syntax=docker/dockerfile:1\n")
 	}
-	for _, s := range c.stages {
-		_, _ = fmt.Fprintf(&b, "FROM %s AS %s\n", s.base, s.name)
+	if len(c.args) > 0 && c.chance(15) {
+		b.WriteString("ARG " + pick(c.Random, c.args...) + "=global\n")
+	}
+	tagged := false
+	if name, tag, found := strings.Cut(c.stages[0].base, ":"); found && c.chance(8) {
+		_, _ = fmt.Fprintf(&b, "ARG TAG=%s\nFROM %s:${TAG} AS %s\n", tag, name, c.stages[0].name)
+		tagged = true
+	}
+	for i, s := range c.stages {
+		if i > 0 || !tagged {
+			_, _ = fmt.Fprintf(&b, "FROM %s AS %s\n", s.base, s.name)
+		}
 		for _, l := range s.lines {
 			b.WriteString(l + "\n")
 			if c.chance(6) {
@@ -137,11 +187,18 @@ func (s *cook) write(last bool) {
 			s.own()
 		}
 	}
+	if do := s.subject(); do != nil {
+		if s.chance(50) {
+			install = do
+		} else {
+			system = do
+		}
+	}
 	steps := []func(){source}
 	for range 1 + s.IntN(5)/4 {
 		steps = append(steps, install)
 	}
-	for range pick(s.Random, 0, 1, 1, 2) {
+	for range pick(s.Random, 0, 1, 1, 2) + len(s.about)/max(len(s.about), 1) {
 		steps = append(steps, system)
 	}
 	others := 1 + s.IntN(3)
@@ -170,11 +227,14 @@ func (s *cook) write(last bool) {
 		}
 	}
 	if last {
+		if s.about == "stages" && s.chance(60) {
+			s.acrossStages()
+		}
 		if s.chance(40) {
 			s.become()
 		}
 		if s.chance(20) {
-			s.add(pick(s.Random, "RUN touch ready || true", "RUN mkdir -p /tmp/x && touch /tmp/x/y", "RUN id -u > /tmp/who", "RUN stat -c \"%U %a\" . > /tmp/here", "RUN touch ready"))
+			s.add(pick(s.Random, "RUN touch ready || true", "RUN mkdir -p /tmp/x && touch /tmp/x/y", "RUN id -u > /tmp/who", "RUN stat -c \"%U %a\" . > /tmp/here"))
 		}
 		s.add(pick(s.Random, `CMD ["python", "app.py"]`, "EXPOSE 8000", `ENTRYPOINT ["./run.sh"]`, "HEALTHCHECK CMD true"))
 	}

@@ -8,6 +8,10 @@ import (
 // enter is a WORKDIR.
 func (s *cook) enter() {
 	to := pick(s.Random, "/app", "/app", "/app", "/app/", "/srv/app", "/opt/app", "app", "/home/app", "/usr/src/app", "/app/src", "src", "${APP_DIR:-/app}", "/")
+	if s.chance(8) {
+		s.projectHome()
+		return
+	}
 	s.add("WORKDIR " + to)
 	switch {
 	case strings.HasPrefix(to, "$"):
@@ -15,6 +19,13 @@ func (s *cook) enter() {
 	default:
 		s.workdir = s.at(to)
 	}
+}
+
+// projectHome names the project's directory by a variable, and may change it later.
+func (s *cook) projectHome() {
+	to := pick(s.Random, "/app", "/srv/app", "/opt/app")
+	s.add(pick(s.Random, "ENV APP_HOME="+to, "ENV APP_HOME "+to, "ARG APP_HOME="+to), "WORKDIR "+pick(s.Random, "$APP_HOME", "${APP_HOME}", "${APP_HOME}/"))
+	s.workdir, s.variable = to, to
 }
 
 // at is a path from the working directory.
@@ -51,7 +62,13 @@ func (s *cook) source() {
 	if s.workdir == "/" && !gopath.IsAbs(to) {
 		to = pick(s.Random, "/app", "/app/", "/srv/app")
 	}
+	if s.variable != "" && s.chance(50) {
+		to = s.variable
+	}
 	s.dest, s.copied, s.full = s.at(to), true, true
+	if to == s.variable && to != "" {
+		to = pick(s.Random, "$APP_HOME", "${APP_HOME}/", "$APP_HOME/")
+	}
 	from := "."
 	if s.chance(6) {
 		from = pick(s.Random, "./", "*", "src lib requirements.txt package.json", "requirements.txt src")
@@ -59,7 +76,11 @@ func (s *cook) source() {
 			to += "/"
 		}
 	}
-	s.add(pick(s.Random, "COPY", "COPY", "COPY", "COPY", "ADD") + s.copyFlags() + " " + from + " " + to)
+	words := from + " " + to
+	if s.chance(4) {
+		words = "[\"" + strings.ReplaceAll(words, " ", "\", \"") + "\"]"
+	}
+	s.add(pick(s.Random, "COPY", "COPY", "COPY", "COPY", "ADD") + s.copyFlags() + " " + words)
 	if s.chance(30) {
 		s.add(pick(s.Random, "WORKDIR "+s.dest, "WORKDIR "+s.dest+"/"))
 		s.workdir = s.dest
@@ -69,7 +90,7 @@ func (s *cook) source() {
 // extraCopy copies a part of the project.
 func (s *cook) extraCopy() {
 	to := pick(s.Random, "./", "./", "/app/", "/app/src/", "/srv/app/", "/opt/", "conf/", "/etc/app/", "/app/sub/", "/tmp/", "/home/app/")
-	from := pick(s.Random, "requirements.txt", "requirements.txt constraints.txt", "package.json package-lock.json", "package*.json", "conf", "src", "src/main.py src/util.py", "requirements", "run.sh", "scripts/", "conf/app.ini", "static", "*.py", "wheels", "setup.py")
+	from := pick(s.Random, "requirements.txt", "requirements.txt constraints.txt", "package.json package-lock.json", "package*.json", "conf", "src", "src/main.py src/util.py", "requirements", "run.sh", "scripts/", "conf/app.ini", "static", "*.py", "wheels", "setup.py", "bin", ".env.example")
 	flags := s.copyFlags()
 	if s.chance(6) {
 		flags += " --parents"

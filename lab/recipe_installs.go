@@ -28,6 +28,11 @@ func (s *cook) install() {
 		s.in(pick(s.Random, "npm ci", "npm ci", "npm install", "npm ci --omit=dev", "yarn install --frozen-lockfile", "npm ci && npm run build", "npm install && npm cache clean --force", "npm install -g serve"))
 		return
 	}
+	if s.chance(5) {
+		s.add(pick(s.Random, "RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt pip install -r /tmp/requirements.txt", "RUN --mount=type=bind,source=.,target=/src cd /src && pip install -r requirements.txt", "RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt --mount=type=cache,target=/root/.cache/pip pip install --requirement /tmp/requirements.txt",
+			"RUN --mount=type=bind,target=/src,rw pip install -r /src/requirements.txt"))
+		return
+	}
 	pip := pick(s.Random, "pip install", "pip install", "pip3 install", "python -m pip install", "pip install --no-cache-dir", "pip install --user", "pip install -q --upgrade", "pip install --no-deps")
 	choice := s.IntN(16)
 	if s.calm && s.chance(60) {

@@ -1,6 +1,9 @@
 package lab
 
-import "slices"
+import (
+	gopath "path"
+	"slices"
+)
 
 // account makes a user.
 func (s *cook) account() {
@@ -46,13 +49,16 @@ func (s *cook) owner() string {
 func (s *cook) own() {
 	s.root(80)
 	dir := s.dest
-	if dir == "" || s.chance(8) {
-		dir = pick(s.Random, "/app", ".", "/srv", "/opt", "/home/app", "/app/src", "/app/", "\"$PWD\"", "/app/*", "/app /srv/app", "/app/run.sh")
+	switch {
+	case dir == "" || dir == "/":
+		dir = pick(s.Random, "/srv", "/opt", "/home", "/tmp")
+	case s.full && s.chance(12):
+		dir = pick(s.Random, dir+"/src", dir+"/", "\"$PWD\"", dir+"/*", dir+" /srv", dir+"/run.sh")
 	}
 	command := pick(s.Random, "chown -R ", "chown -R ", "chown -R ", "chown --recursive ", "chown ", "chown -hR ", "chown -R -c ") + s.owner() + " " + dir
 	more := []string{command}
 	if s.chance(25) {
-		more = append(more, pick(s.Random, "chmod -R 750 "+dir, "mkdir -p /var/log/app", "chmod +x "+s.dest+"/run.sh", "chown 1000 /tmp", "touch "+s.dest+"/owned"))
+		more = append(more, pick(s.Random, "chmod -R 750 "+dir, "mkdir -p /var/log/app", "chmod +x "+gopath.Join("/", s.dest, "run.sh")+" || true", "chown 1000 /tmp", "touch "+gopath.Join("/", s.dest, "owned")))
 	}
 	if s.chance(12) {
 		more = append([]string{pick(s.Random, "mkdir -p "+s.dest+"/data", "useradd late", "touch "+s.dest+"/before", "ls")}, more...)
@@ -62,5 +68,5 @@ func (s *cook) own() {
 
 // change is another mode of what was copied.
 func (s *cook) change() {
-	s.add(s.run(pick(s.Random, "chmod +x run.sh || true", "chmod -R 755 /app || true", "chmod -R u+rwX,g+rX . || true", "chmod 600 /app/app.py || true", "chmod -R a+r /app", "sed -i 's/case/x/' /app/app.py || true", "chgrp -R www-data /app || true"))...)
+	s.add(s.run(pick(s.Random, "chmod +x run.sh || true", "chmod -R 755 /app || true", "chmod -R u+rwX,g+rX /app || true", "chmod 600 /app/app.py || true", "chmod u+s /app/run.sh || true", "chmod 4755 /app/run.sh || true", "chmod g+s /app || true", "chmod u+s run.sh || true", "chmod -R a+r /app", "sed -i 's/case/x/' /app/app.py || true", "chgrp -R www-data /app || true"))...)
 }

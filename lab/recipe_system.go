@@ -10,6 +10,9 @@ func (s *cook) system() {
 		return
 	}
 	names := pick(s.Random, "curl", "git curl", "build-essential", "libpq5 libpq-dev", "gcc", "wget ca-certificates", "$PACKAGES nano", "nginx=1.22", "$(cat packages.txt 2>/dev/null) nano")
+	if s.full && s.chance(15) {
+		names = pick(s.Random, s.dest+"/local.deb", s.dest+"/local.deb curl")
+	}
 	install := pick(s.Random, "apt-get install -y ", "apt-get install -y --no-install-recommends ", "apt-get -y install ", "apt install -y ", "apt-get install -qq -y ", "DEBIAN_FRONTEND=noninteractive apt-get install -y ") + names
 	update := pick(s.Random, "apt-get update", "apt-get update", "apt-get update -y", "apt-get -qq update", "apt update")
 	remove := pick(s.Random, "rm -rf /var/lib/apt/lists/*", "rm -rf /var/lib/apt/lists/*", "apt-get clean", "apt-get clean && rm -rf /var/lib/apt/lists/*", "apt-get autoremove -y", "apt-get distclean", "rm -r /var/lib/apt/lists", "rm -rf /var/cache/apt/*", "rm -rf /var/lib/apt/lists/* /tmp/* /var/tmp/*")
@@ -56,7 +59,7 @@ func (s *cook) sources() {
 
 // settings bring package managers' own.
 func (s *cook) settings() {
-	s.add(pick(s.Random, "COPY conf/pip.* /etc/pip.conf", "COPY conf/pip.* /root/.config/pip/pip.conf", "COPY conf/extra.list /etc/apt/sources.list.d/", "RUN rm -f /etc/apt/apt.conf.d/docker-clean", "RUN pip config set global.no-cache-dir true", "RUN mkdir -p /root/.cache/pip && touch /root/.cache/pip/mine"))
+	s.add(pick(s.Random, "COPY conf/pip.* /etc/pip.conf", "COPY conf/pip.* /root/.config/pip/pip.conf", "COPY conf/extra.list /etc/apt/sources.list.d/", "COPY conf/preferences /etc/apt/preferences.d/mine", "COPY .npmr[c] /root/", "RUN rm -f /etc/apt/apt.conf.d/docker-clean", "RUN pip config set global.no-cache-dir true", "RUN mkdir -p /root/.cache/pip && touch /root/.cache/pip/mine"))
 }
 
 // fetch downloads, and may be cleaned up by the next step.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -47,6 +48,10 @@ func run(name string, args []string) error {
 		return pip(words, args, "PIP", "pip")
 	case name == "uv" && len(words) > 1 && words[0] == "pip":
 		return pip(words[1:], args, "UV", "uv")
+	case name == "printenv":
+		return variable(words)
+	case name == "install":
+		return directories(args)
 	case name == "sudo":
 		return sudo(args)
 	case name == "git" && len(words) > 0 && (words[0] == "rev-parse" || words[0] == "describe" || words[0] == "log"):
@@ -88,6 +93,45 @@ func split(args []string) (words, flags []string) {
 		}
 	}
 	return words, flags
+}
+
+// variable puts out one of the environment, and fails where it is not there; without a name all of them.
+func variable(words []string) error {
+	if len(words) == 0 {
+		fmt.Println(strings.Join(os.Environ(), "\n"))
+		return nil
+	}
+	value, there := os.LookupEnv(words[0])
+	if !there {
+		return fmt.Errorf("%s is not set", words[0])
+	}
+	fmt.Println(value)
+	return nil
+}
+
+// directories is "install -d": it makes directories and gives them to a user.
+func directories(args []string) error {
+	if !slices.Contains(args, "-d") {
+		return nil
+	}
+	owner := -1
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "-o" && i+1 < len(args):
+			i++
+			id, err := strconv.Atoi(args[i])
+			if err != nil {
+				return fmt.Errorf("invalid user %s", args[i])
+			}
+			owner = id
+		case strings.HasPrefix(args[i], "-"):
+		default:
+			if err := errors.Join(os.MkdirAll(args[i], 0o755), os.Chown(args[i], owner, -1)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func write(path, text string) error {

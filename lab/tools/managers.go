@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,7 +29,9 @@ var managers = map[string]manager{
 	"yarn":     {locks: true, commands: []string{"install", ""}, needs: []string{"package.json"}, reads: []string{"yarn.lock", ".yarnrc.yml", ".yarnrc"}, makes: "node_modules", variable: "YARN_CACHE_FOLDER", cache: "yarn"},
 	"pnpm":     {locks: true, commands: []string{"install", "i"}, needs: []string{"package.json"}, reads: []string{"pnpm-lock.yaml", ".npmrc"}, makes: "node_modules", variable: "PNPM_HOME", cache: "pnpm"},
 	"poetry":   {locks: true, commands: []string{"install"}, needs: []string{"pyproject.toml"}, reads: []string{"poetry.lock", "poetry.toml"}, makes: "/usr/local/lib/python3/site-packages/poetry", variable: "POETRY_CACHE_DIR", cache: "pypoetry", project: []string{"--no-root"}},
-	"uv":       {locks: true, commands: []string{"sync"}, needs: []string{"pyproject.toml"}, reads: []string{"uv.lock", "uv.toml", ".python-version"}, makes: ".venv/lib", variable: "UV_CACHE_DIR", cache: "uv", project: []string{"--no-install-project"}},
+	"uv":       {locks: true, commands: []string{"sync"}, needs: []string{"pyproject.toml"}, reads: []string{"uv.lock", "uv.toml", ".python-version"}, makes: ".venv/lib", variable: "UV_CACHE_DIR", cache: "uv", project: []string{"--no-install-project", "--no-install-workspace"}},
+	"pdm":      {locks: true, commands: []string{"install", "sync"}, needs: []string{"pyproject.toml"}, reads: []string{"pdm.lock", "pdm.toml"}, makes: ".venv/lib", variable: "PDM_CACHE_DIR", cache: "pdm", project: []string{"--no-self"}},
+	"bun":      {locks: true, commands: []string{"install", "i"}, needs: []string{"package.json"}, reads: []string{"bun.lock", "bun.lockb", ".npmrc"}, makes: "node_modules", variable: "BUN_INSTALL_CACHE_DIR", cache: "../.bun/install/cache"},
 	"pipenv":   {locks: true, commands: []string{"install", "sync"}, needs: []string{"Pipfile", "Pipfile.lock"}, reads: []string{"Pipfile.lock", "Pipfile"}, makes: "/usr/local/lib/python3/site-packages/pipenv", variable: "PIPENV_CACHE_DIR", cache: "pipenv"},
 	"go":       {commands: []string{"mod"}, needs: []string{"go.mod"}, reads: []string{"go.sum"}, makes: "/go/pkg/mod/cache", variable: "GOCACHE", cache: "go-build"},
 	"bundle":   {commands: []string{"install"}, needs: []string{"Gemfile"}, reads: []string{"Gemfile.lock"}, makes: "/usr/local/bundle/gems", variable: "BUNDLE_CACHE", cache: "bundle"},
@@ -55,16 +59,28 @@ func (m manager) install(flags []string) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprint(h, sum)
+		_, _ = fmt.Fprint(h, sum, environmentText())
 	}
-	if m.project != nil && !slices.ContainsFunc(m.project, func(f string) bool { return slices.Contains(flags, f) }) {
+	// uv builds no project that does not say with what.
+	built := m.cache != "uv" || strings.Contains(string(manifest), "[build-system]")
+	if built && m.project != nil && !slices.ContainsFunc(m.project, func(f string) bool { return slices.Contains(flags, f) }) {
 		sum, err := contents(".")
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprint(h, sum)
+		_, _ = fmt.Fprint(h, sum, environmentText())
+	}
+	if file := os.Getenv("NPM_CONFIG_USERCONFIG"); file != "" && m.needs[0] == "package.json" {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_, _ = h.Write(text)
 	}
 	text := fmt.Sprintf("%x", h.Sum(nil))
+	if dir := os.Getenv("UV_PROJECT_ENVIRONMENT"); dir != "" && m.cache == "uv" {
+		m.makes = filepath.Join(dir, "lib")
+	}
 	if err := write(filepath.Join(m.makes, "installed"), text); err != nil {
 		return err
 	}
@@ -73,7 +89,7 @@ func (m manager) install(flags []string) error {
 			return err
 		}
 	}
-	if slices.Contains(flags, "--no-cache") {
+	if slices.Contains(flags, "--no-cache") || slices.Contains(flags, "-n") || m.cache == "uv" && os.Getenv("UV_NO_CACHE") != "" {
 		return nil
 	}
 	return write(filepath.Join(cache(m.variable, m.cache), "cached"), text)

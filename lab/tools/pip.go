@@ -46,7 +46,7 @@ func pip(words, args []string, prefix, directory string) error {
 		fmt.Println(cacheDir)
 		return nil
 	case words[0] == "cache" && len(words) > 1 && words[1] == "purge":
-		return os.RemoveAll(cacheDir)
+		return empty(cacheDir)
 	case words[0] == "config" && len(words) > 3:
 		return write(filepath.Join(home(), ".config/pip/pip.conf"), strings.TrimPrefix(words[2], "global.")+" = "+words[3]+"\n")
 	case words[0] != "install" && words[0] != "wheel" && words[0] != "download" && words[0] != "sync":
@@ -58,6 +58,22 @@ func pip(words, args []string, prefix, directory string) error {
 		into = filepath.Join(home(), ".local/lib/python3/site-packages")
 	}
 	var what []string
+	constraints := map[string]string{}
+	for _, path := range strings.Fields(os.Getenv(prefix + "_CONSTRAINT")) {
+		if err := constrain(path, constraints); err != nil {
+			return err
+		}
+	}
+	for _, path := range strings.Fields(os.Getenv(prefix + "_REQUIREMENT")) {
+		lines, err := requirements(path, constraints, 0)
+		if err != nil {
+			return err
+		}
+		what = append(what, lines...)
+	}
+	for _, path := range strings.Fields(os.Getenv(prefix + "_FIND_LINKS")) {
+		what = append(what, "--find-links "+path)
+	}
 	for i := slices.Index(args, words[0]) + 1; i < len(args); i++ {
 		name, value, joined := strings.Cut(args[i], "=")
 		next := func() string {
@@ -70,14 +86,16 @@ func pip(words, args []string, prefix, directory string) error {
 		switch {
 		case name == "--no-cache-dir" || name == "--no-cache":
 			cached = false
-		case name == "-r" || name == "--requirement" || name == "-c" || name == "--constraint":
-			lines, err := requirements(next(), 0)
-			if err != nil {
+		case name == "-c" || name == "--constraint":
+			if err := constrain(next(), constraints); err != nil {
 				return err
 			}
-			what = append(what, lines...)
-		case strings.HasPrefix(name, "-r") && len(name) > 2:
-			lines, err := requirements(name[2:], 0)
+		case name == "-r" || name == "--requirement" || strings.HasPrefix(name, "-r") && len(name) > 2:
+			path := name[2:]
+			if name == "-r" || name == "--requirement" {
+				path = next()
+			}
+			lines, err := requirements(path, constraints, 0)
 			if err != nil {
 				return err
 			}
@@ -97,6 +115,10 @@ func pip(words, args []string, prefix, directory string) error {
 		}
 	}
 	for _, w := range what {
+		w, err := resolve(w, constraints)
+		if err != nil {
+			return err
+		}
 		text, links := w, strings.HasPrefix(w, "--find-links ")
 		if _, at, direct := strings.Cut(w, " @ file:"); direct {
 			w = at
@@ -119,6 +141,9 @@ func pip(words, args []string, prefix, directory string) error {
 				return err
 			}
 			text += " " + sum
+			if !links {
+				text += " " + environmentText()
+			}
 		}
 		name := fmt.Sprintf("%x", sha256.Sum256([]byte(w)))[:12]
 		if err := write(filepath.Join(into, name, "METADATA"), text); err != nil {
@@ -146,8 +171,20 @@ func isProject(path string) bool {
 	})
 }
 
-// requirements are the lines of a file and of those that it includes.
-func requirements(path string, depth int) ([]string, error) {
+// constrain reads what a constraints file allows of each project.
+func constrain(path string, constraints map[string]string) error {
+	lines, err := requirements(path, constraints, 0)
+	for _, line := range lines {
+		if m := named.FindStringSubmatch(line); m != nil {
+			constraints[separators.ReplaceAllString(strings.ToLower(m[1]), "-")] += "," + m[3]
+		}
+	}
+	return err
+}
+
+// requirements are the lines of a file and of those that it includes; what it is constrained by is added to
+// constraints.
+func requirements(path string, constraints map[string]string, depth int) ([]string, error) {
 	if strings.Contains(path, "://") || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") || depth > 9 {
 		return []string{path}, nil
 	}
@@ -163,7 +200,14 @@ func requirements(path string, depth int) ([]string, error) {
 			continue
 		}
 		if of := fields[len(fields)-1]; len(fields) == 2 && (fields[0] == "-r" || fields[0] == "-c" || fields[0] == "--requirement" || fields[0] == "--constraint") {
-			more, err := requirements(filepath.Join(filepath.Dir(path), of), depth+1)
+			of = filepath.Join(filepath.Dir(path), of)
+			if strings.HasPrefix(strings.TrimLeft(fields[0], "-"), "c") {
+				if err := constrain(of, constraints); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			more, err := requirements(of, constraints, depth+1)
 			if err != nil {
 				return nil, err
 			}

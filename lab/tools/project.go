@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,7 +25,19 @@ func reads(name string, words []string) bool {
 	return false
 }
 
-// program reads all that lies in its directory and what was installed, and leaves there what it makes of that,
+// environmentText is what a build may read of its environment: all but what the shell and the daemon put there.
+func environmentText() string {
+	h := sha256.New()
+	for _, pair := range slices.Sorted(slices.Values(os.Environ())) {
+		name, _, _ := strings.Cut(pair, "=")
+		if !slices.Contains([]string{"_", "PWD", "OLDPWD", "SHLVL", "HOSTNAME"}, name) && !strings.HasPrefix(name, "TRACE") && !strings.HasPrefix(name, "OTEL") && !strings.HasPrefix(name, "BUILDKIT") {
+			_, _ = fmt.Fprintf(h, "%s\x00", pair)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))[:16]
+}
+
+// program reads all that lies in its directory, its environment and what was installed, and leaves there what it makes of that,
 // where its user may write.
 func program(name string, args []string) error {
 	dirs := []string{"/usr/local/lib/python3/site-packages", "/usr/local/lib/node_modules"}
@@ -33,7 +46,7 @@ func program(name string, args []string) error {
 	} else {
 		dirs = append(dirs, "/app", "/home", "/opt", "/srv", "/usr/src") // no caches, no indexes
 	}
-	sum := ""
+	sum := environmentText()
 	for _, dir := range dirs {
 		text, err := contents(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -53,8 +66,25 @@ func systemDirectory(p string) bool {
 	return err == nil && slices.Contains([]string{"/.lab", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sbin", "/sys", "/tmp", "/usr", "/var"}, p)
 }
 
+// manifest is the path of a file that pip reads requirements from.
+var manifest = regexp.MustCompile(`(^|/)(requirements|constraints)[^/]*\.(txt|in)$|(^|/)requirements/[^/]*\.txt$`)
+
+// resolved is such a file with the version of each requirement that pip takes.
+func resolved(data []byte) []byte {
+	var out []byte
+	for line := range strings.Lines(string(data)) {
+		text, comment, _ := strings.Cut(line, " #")
+		if with, err := resolve(strings.TrimSpace(text), nil); err == nil {
+			line = with + " #" + comment + "\n"
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
 // contents is a digest of everything below a path, for a build backend may read all of it, but for
-// Dockerfiles: their text is what the images that are compared are made of.
+// Dockerfiles: their text is what the images that are compared are made of. Of requirements it takes the
+// version that pip does, so that a pin of that version is the same.
 func contents(path string) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
@@ -67,10 +97,13 @@ func contents(path string) (string, error) {
 		if err == nil && d.IsDir() && (d.Name() == ".git" || slices.Contains([]string{"/proc", "/sys", "/dev", "/.lab"}, "/"+strings.TrimPrefix(p, "/"))) {
 			return fs.SkipDir
 		}
-		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") || d.Name() == "HEAD" { // of .git, where "COPY *" brings what is in it
 			return err
 		}
 		data, err := os.ReadFile(p)
+		if manifest.MatchString(p) {
+			data = resolved(data)
+		}
 		_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s", p, len(data), data)
 		return err
 	})

@@ -40,6 +40,18 @@ func apt(words []string) error {
 			if err != nil {
 				return fmt.Errorf("unable to locate package %s", p)
 			}
+			if strings.Contains(p, "/") && strings.HasSuffix(p, ".deb") { // a package of the project's own
+				own, err := os.ReadFile(p)
+				if err != nil {
+					return err
+				}
+				text = append(text, own...)
+			}
+			preferences, err := contents("/etc/apt/preferences.d")
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			text = append(text, preferences...)
 			name, _, _ := strings.Cut(p, "=")
 			if strings.ContainsAny(name, "/?(") { // a pattern, or a file
 				name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:12]
