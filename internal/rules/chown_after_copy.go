@@ -18,7 +18,7 @@ var _ = register(&Rule{
 	ID:       "chown-after-copy",
 	Title:    "A RUN changes the owner or mode of everything that a COPY brought",
 	Severity: config.SeverityWarning,
-	What:     "`chown -R`, `chgrp -R` or `chmod -R` in a stage that is part of the image names a directory that a `COPY` or `ADD` of the same stage has filled.",
+	What:     "`chown -R`, `chgrp -R` or `chmod -R` in a stage that is part of the image names a directory that a `COPY` or `ADD` of the same stage, or of one that it is made from, has filled.",
 	Why: "A file whose owner or mode changes is written whole into the layer of the `RUN`, while the layer of the `COPY` keeps the first one. " +
 		"The image has the data twice, every pull brings both, and a change to one file writes all of them again.",
 	Fix: "For `chown`: the `COPY`s get `--chown`, and the command goes, or loses `-R` where the directory itself has to change hands, and the directories which `mkdir` makes in it. " +
@@ -51,8 +51,15 @@ func checkChown(p *Pass) {
 					if !o.Recursive || !o.Command.Always || o.Command.Name == "chmod" && readable.MatchString(o.Spec) {
 						continue
 					}
-					if copies := p.changesHands(lane, i, o); len(copies) > 0 {
+					if copies := p.changesHands(lane[:i], o); len(copies) > 0 {
 						p.reportChown(lane, i, o, copies)
+						continue
+					}
+					if above := p.parentSteps(lane); len(above) > 0 {
+						all := slices.Concat(above, lane)
+						if copies := p.changesHands(all[:len(above)+i], o); len(copies) > 0 {
+							p.reportChown(all, len(above)+i, o, copies)
+						}
 					}
 				}
 			}
@@ -60,13 +67,28 @@ func checkChown(p *Pass) {
 	}
 }
 
-// changesHands are the steps above that brought what a command gives another owner or mode. Copies of a
+// parentSteps are the steps of the stages that the stage of a lane is made from, from the first one on: their layers
+// are in its image too.
+func (p *Pass) parentSteps(lane []step) []step {
+	var out []step
+	if lane[0].in != lane[0].outer {
+		return nil
+	}
+	stage := lane[0].in.Stage.Parent
+	for depth := 0; stage != nil && depth < maxStages; depth++ {
+		out = slices.Concat(p.lanes(stage)[0], out)
+		stage = stage.Parent
+	}
+	return out
+}
+
+// changesHands are those of the steps above that brought what a command gives another owner or mode. Copies of a
 // few files count where they are many together.
-func (p *Pass) changesHands(lane []step, i int, o shelleffects.Ownership) []int {
+func (p *Pass) changesHands(above []step, o shelleffects.Ownership) []int {
 	var filling, small []int
 	files := 0
-	for j := range lane[:i] {
-		in := lane[j].in
+	for j, st := range above {
+		in := st.in
 		if in.Keyword != "COPY" && in.Keyword != "ADD" || len(in.Args) < 2 || p.ownedBy(in, o) {
 			continue
 		}
@@ -228,6 +250,8 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 		return !slices.ContainsFunc(o.Paths, func(dir string) bool { return p.writesInto(lane[j].in, dir) })
 	}
 	switch {
+	case lane[0].in.Stage != in.Stage:
+		return nil, InOtherStage
 	case slices.ContainsFunc(copies, more):
 		return nil, CopiesMore
 	case o.Command.Name == "chgrp":

@@ -16,7 +16,7 @@ var _ = register(&Rule{
 	ID:       "cleanup-in-later-layer",
 	Title:    "Files are removed in another layer than the one that made them",
 	Severity: config.SeverityWarning,
-	What: "A `RUN` of a stage that is part of the image removes what an earlier step of the stage certainly put there: package indexes and caches, downloads, clones, copied directories and archives, " +
+	What: "A `RUN` of a stage that is part of the image removes what an earlier step of the stage, or of the stages that it is made from, certainly put there: package indexes and caches, downloads, clones, copied directories and archives, " +
 		"packages of the system.",
 	Why: "Each step is a layer of its own, and a layer keeps its files whatever later ones do: they are hidden, not gone. " +
 		"The image is as large as without the removal, and every pull brings them along.",
@@ -51,21 +51,35 @@ func checkLateCleanup(p *Pass) {
 		if !p.shipped[stage] || p.states == nil {
 			continue
 		}
-		lane := p.lanes(stage)[0]
-		var there []made
-		for i, st := range lane {
-			gone := p.removedBy(st.in, there)
-			if len(gone) > 0 {
-				p.reportLate(lane, i, gone)
-				there = slices.DeleteFunc(there, func(m made) bool {
-					return slices.ContainsFunc(gone, func(g made) bool { return g.subject == m.subject && g.by == m.by })
-				})
-			}
-			if len(there) < maxMade {
-				there = append(there, p.makes(lane, i)...)
-			}
+		p.follow(stage, p.leftBy(stage.Parent, 0), func(lane []step, i int, gone []made) { p.reportLate(lane, i, gone) })
+	}
+}
+
+// leftBy are the things that a stage leaves in its layers, and the stages that it is made from.
+func (p *Pass) leftBy(stage *dockerfile.Stage, depth int) []made {
+	if stage == nil || depth > maxStages {
+		return nil
+	}
+	return p.follow(stage, p.leftBy(stage.Parent, depth+1), func([]step, int, []made) {})
+}
+
+// follow goes through a stage with what is there above it, tells of each step what it removes of that, and returns what
+// is left.
+func (p *Pass) follow(stage *dockerfile.Stage, there []made, removed func(lane []step, i int, gone []made)) []made {
+	lane := p.lanes(stage)[0]
+	for i, st := range lane {
+		gone := p.removedBy(st.in, there)
+		if len(gone) > 0 {
+			removed(lane, i, gone)
+			there = slices.DeleteFunc(there, func(m made) bool {
+				return slices.ContainsFunc(gone, func(g made) bool { return g.subject == m.subject && g.by == m.by })
+			})
+		}
+		if len(there) < maxMade {
+			there = append(there, p.makes(lane, i)...)
 		}
 	}
+	return there
 }
 
 // nodeCaches are where the package managers of Node.js keep what the root user fetched.
@@ -384,6 +398,8 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 	var reason Reason
 	switch {
 	case first.by.Keyword != "RUN" || first.filled:
+	case first.by.Stage != in.Stage:
+		reason = InOtherStage
 	case i == 0 || slices.ContainsFunc(gone, func(m made) bool { return m.by != lane[i-1].in }):
 		reason = StepsBetween
 	case !p.onlyCleans(in):
