@@ -54,6 +54,9 @@ func (p *Pass) gitReader() Text {
 	}
 	for _, name := range slices.Concat(programs, others) {
 		file := texts[name]
+		if tool := taskFiles[path.Base(name)]; tool != nil && !p.runsTasks(tool, name, texts) {
+			continue
+		}
 		if file == nil {
 			return say(code(name), " may read it") // its text is not had
 		}
@@ -65,6 +68,43 @@ func (p *Pass) gitReader() Text {
 		}
 	}
 	return nil
+}
+
+// taskFiles are programs of which a build runs nothing unless it runs a tool.
+var taskFiles = map[string]*regexp.Regexp{
+	"tasks.py": regexp.MustCompile(`\b(invoke|inv)\b`), "noxfile.py": regexp.MustCompile(`\bnox\b`), "fabfile.py": regexp.MustCompile(`\bfab(ric)?\b`),
+}
+
+// runsTasks says whether the build may run the tool of a file with tasks: a RUN or the image's command names it, or a
+// program among the texts does, or imports the file.
+func (p *Pass) runsTasks(tool *regexp.Regexp, name string, texts map[string]*source.File) bool {
+	module := strings.TrimSuffix(path.Base(name), ".py")
+	for _, in := range p.File.Instructions {
+		if in.Trigger != nil {
+			in = in.Trigger
+		}
+		switch in.Keyword {
+		case "RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK":
+			if text := p.textOf(in.Span); tool.MatchString(text) || strings.Contains(text, path.Base(name)) || namesVariable(text, module) {
+				return true
+			}
+		}
+	}
+	for other, file := range texts {
+		switch path.Base(other) {
+		case path.Base(name), "pyproject.toml", "setup.cfg", "Cargo.toml":
+			continue // they name it as a package
+		}
+		if file != nil && !requirementsName.MatchString(path.Base(other)) && (tool.Match(file.Data) || importsModule(file.Data, module)) {
+			return true
+		}
+	}
+	return false
+}
+
+// importsModule says whether a program of Python imports a module of this name.
+func importsModule(data []byte, module string) bool {
+	return regexp.MustCompile(`(?m)^\s*(import|from)\s+` + regexp.QuoteMeta(module) + `\b`).Match(data)
 }
 
 // gitCommand is the program with which a RUN reads .git, "" where none is known to.
@@ -264,7 +304,7 @@ var scmRequirement = regexp.MustCompile(`(?mi)^\s*setuptools[-_]scm\b`)
 // textAsksGit says whether a text that the build may run names git or .git in a way that may need it.
 func textAsksGit(name string, data []byte) bool {
 	switch base := path.Base(name); {
-	case base == "pyproject.toml" || base == "Cargo.toml":
+	case base == "pyproject.toml" || base == "setup.cfg" || base == "Cargo.toml":
 		return false // what they ask for are tools, see versionToolOf
 	case requirementsName.MatchString(base):
 		return scmRequirement.Match(data) // of a setup.py; the other packages the program may use for anything
