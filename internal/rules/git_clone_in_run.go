@@ -53,11 +53,15 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 		return
 	}
 	var moving, heavy []shelleffects.Fetch
+	var used shelleffects.Ref // of the first of heavy
 	for n, f := range e.Fetches[:min(len(e.Fetches), maxFetches)] {
-		switch p.stateOf(lane, i, e, n) {
+		switch state, ref := p.stateOf(lane, i, e, n); state {
 		case stateMoves:
 			moving = append(moving, f)
 		case stateHeavy:
+			if len(heavy) == 0 {
+				used = ref
+			}
 			heavy = append(heavy, f)
 		}
 	}
@@ -69,7 +73,7 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 		}
 		p.report(st.outer, f)
 	case len(heavy) > 0:
-		p.report(st.outer, heavyWords(e, heavy[0]))
+		p.report(st.outer, heavyWords(heavy[0], used))
 	}
 }
 
@@ -139,13 +143,14 @@ const (
 	stateHeavy // sure, with the whole history
 )
 
-func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) int {
+// stateOf is what is known of a fetch's state, and by what name it is known.
+func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) (int, shelleffects.Ref) {
 	f := e.Fetches[n]
 	if f.How != shelleffects.FetchClone {
 		if f.Ref.Kind == shelleffects.RefBranch {
-			return stateMoves
+			return stateMoves, f.Ref
 		}
-		return stateFine
+		return stateFine, f.Ref
 	}
 	ref := f.Ref
 	end := -1 // of what may check out a state of this clone
@@ -158,22 +163,23 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) int {
 		}
 	}
 	if ref.Kind == shelleffects.RefBranch {
-		if p.checkedOutLater(lane, i, end >= 0) {
-			return stateFine
+		later, ok := p.checkedOutLater(lane, i, end >= 0)
+		if !ok {
+			return stateMoves, ref
 		}
-		return stateMoves
+		ref = later
 	}
 	if f.Shallow || historyGoes(lane[i].in.Run(), f) {
-		return stateFine
+		return stateFine, ref
 	}
-	return stateHeavy
+	return stateHeavy, ref
 }
 
-// checkedOutLater says whether a RUN below checks out a tag or commit: of which clone is not asked, unless
+// checkedOutLater is the tag or commit that a RUN below checks out: of which clone is not asked, unless
 // that RUN makes one of its own before.
-func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
+func (p *Pass) checkedOutLater(lane []step, i int, another bool) (ref shelleffects.Ref, ok bool) {
 	if another {
-		return false // the next clone of the same RUN has the same claim to it
+		return ref, false // the next clone of the same RUN has the same claim to it
 	}
 	for _, st := range lane[i+1:] {
 		e := p.effectsOf(st.in)
@@ -182,14 +188,14 @@ func (p *Pass) checkedOutLater(lane []step, i int, another bool) bool {
 				return f.How == shelleffects.FetchClone && f.Command.Span.Start < c.Command.Span.Start
 			})
 			if c.Ref.Kind != shelleffects.RefBranch && !own {
-				return true
+				return c.Ref, true
 			}
 		}
 		if len(e.Fetches) > 0 {
-			return false
+			return ref, false
 		}
 	}
-	return false
+	return ref, false
 }
 
 // historyGoes says whether the RUN takes the clone or its history away again, or may do so.
@@ -267,14 +273,8 @@ func movingWords(moving []shelleffects.Fetch) Finding {
 	return f
 }
 
-func heavyWords(e shelleffects.Effects, f shelleffects.Fetch) Finding {
-	pinned := f.Ref
-	for _, c := range e.Checkouts {
-		if c.Command.Span.Start > f.Command.Span.Start && c.Ref.Kind != shelleffects.RefBranch {
-			pinned = c.Ref
-			break
-		}
-	}
+// heavyWords are about a clone of which one state is used.
+func heavyWords(f shelleffects.Fetch, pinned shelleffects.Ref) Finding {
 	what, ref := "commit", pinned.Name
 	used := say("Only ", code(ref), " is used.")
 	switch pinned.Kind {
