@@ -148,9 +148,10 @@ func (p *Pass) keepsCache(lane []step, i int, in *dockerfile.Instruction, e shel
 	if install.CacheOff != "" || install.PackagingOnly || install.CacheDir == "" {
 		return false
 	}
+	goes := func(dir string) bool { return e.Removes(dir, install.Tool, install.Command) || p.mounted(in, dir) }
 	for _, dir := range cacheDirs(install) {
-		if e.Removes(dir, install.Tool, install.Command) || p.mounted(in, dir) {
-			return false
+		if goes(dir) || install.Tool == "poetry" && goes(path.Join(dir, "cache")) && goes(path.Join(dir, "artifacts")) {
+			return false // poetry has its virtual environments beside these two
 		}
 	}
 	return !p.onlyLocal(install)
