@@ -91,13 +91,9 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 	}
 	for j := range lane[:i] {
 		for _, c := range p.copiesOf(lane[j].in) {
-			if c.mount || c.excess(nil) == 0 || !c.directory() && p.copiesDirectory(lane) {
-				continue
+			if !c.mount && c.excess(nil) != 0 && (c.directory() || !p.copiesDirectory(lane)) && p.apartFromPackages(c, s) {
+				s.front = append(s.front, j)
 			}
-			if !p.apartFromPackages(c, s) {
-				return nil
-			}
-			s.front = append(s.front, j)
 		}
 	}
 	if len(s.front) == 0 {
