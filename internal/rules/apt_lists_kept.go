@@ -154,15 +154,22 @@ func setupScript(run *dockerfile.Run) (*dockerfile.Command, string) {
 		if c.Pipe.Index != 1 || c.Pipe.Len != 2 || !c.Straight || i == 0 || c.Name != "bash" && c.Name != "sh" {
 			continue
 		}
-		for _, w := range run.Commands[i-1].Words {
-			for _, script := range setupScripts {
-				if strings.HasPrefix(strings.Trim(w.Value, `"'`), script) {
-					return c, strings.Trim(w.Value, `"'`)
-				}
-			}
+		if address := setupAddress(run.Commands[i-1]); address != "" {
+			return c, address
 		}
 	}
 	return nil, ""
+}
+
+// setupAddress is the address of such a script that a command names, "" where it names none.
+func setupAddress(c *dockerfile.Command) string {
+	for _, w := range c.Words {
+		address := strings.Trim(w.Value, `"'`)
+		if slices.ContainsFunc(setupScripts, func(script string) bool { return strings.HasPrefix(address, script) }) {
+			return address
+		}
+	}
+	return ""
 }
 
 func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {

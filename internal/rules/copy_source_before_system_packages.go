@@ -165,9 +165,9 @@ func (p *Pass) apartFromPackages(c *copied, s *systemInstall) bool {
 	}
 	e := p.effectsOf(s.in)
 	before := func(cmd *dockerfile.Command) bool { return cmd.Span.Start < s.last.Span.Start }
-	setup, _ := setupScript(s.in.Run())
+	fetched := p.fetchedBeside(s.in, c)
 	for _, cmd := range e.Unknown {
-		if before(cmd) && cmd != setup && !isTest(cmd) {
+		if before(cmd) && !isTest(cmd) && !p.fromElsewhere(s.in, cmd, fetched) {
 			return false
 		}
 	}
@@ -188,12 +188,67 @@ func (p *Pass) apartFromPackages(c *copied, s *systemInstall) bool {
 			continue
 		}
 		if slices.ContainsFunc(t.Paths, func(f string) bool {
-			return !p.apart(f, c) && (len(s.lists) == 0 || path.Base(f) != path.Base(s.lists[0]))
+			return !p.apart(f, c) && !slices.Contains(fetched, f) && (len(s.lists) == 0 || path.Base(f) != path.Base(s.lists[0]))
 		}) {
 			return false
 		}
 	}
 	return true
+}
+
+// fetchedBeside are the scripts of setupScripts that a RUN fetches into files which a copy does not bring.
+func (p *Pass) fetchedBeside(in *dockerfile.Instruction, c *copied) []string {
+	var out []string
+	for _, t := range p.effectsOf(in).Touches {
+		if t.Command.Name != "curl" && t.Command.Name != "wget" || setupAddress(t.Command) == "" {
+			continue
+		}
+		for _, f := range t.Paths {
+			if !slices.ContainsFunc(c.pairs, func(pr pair) bool { return shelleffects.Overlaps(pr.image, f) }) && f != c.dest {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// onlyFetched says whether nothing of a RUN may use what a copy brings but scripts that it has fetched.
+func (p *Pass) onlyFetched(in *dockerfile.Instruction, c *copied) bool {
+	e, fetched := p.effectsOf(in), p.fetchedBeside(in, c)
+	return len(e.Installs) == 0 && !slices.ContainsFunc(e.Unknown, func(cmd *dockerfile.Command) bool { return !p.fromElsewhere(in, cmd, fetched) }) &&
+		!slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
+			return slices.ContainsFunc(t.Paths, func(f string) bool { return !p.apart(f, c) && !slices.Contains(fetched, f) })
+		})
+}
+
+// fromElsewhere says whether a command of a RUN is a script of setupScripts, which knows nothing of the source: a shell
+// behind curl or wget in a pipe, or one of some files.
+func (p *Pass) fromElsewhere(in *dockerfile.Instruction, cmd *dockerfile.Command, fetched []string) bool {
+	if len(cmd.Words) == 0 {
+		return false
+	}
+	if setup, _ := setupScript(in.Run()); setup == cmd {
+		return true
+	}
+	words := cmd.Words
+	if cmd.Name == "sh" || cmd.Name == "bash" {
+		words = words[1:]
+	}
+	for _, w := range words {
+		if strings.HasPrefix(w.Value, "-") {
+			continue
+		}
+		dir := path.Join("/", p.states[in].Workdir, cmd.Dir)
+		if path.IsAbs(cmd.Dir) {
+			dir = cmd.Dir
+		}
+		file := w.Value
+		if !path.IsAbs(file) {
+			file = path.Join(dir, file)
+		}
+		return w.Literal && cmd.DirKnown && slices.Contains(fetched, path.Clean(file))
+	}
+	return false
 }
 
 // isTest says whether a command only asks.
@@ -273,6 +328,8 @@ func (p *Pass) moveBelowPackages(lane []step, found []systemInstall) (*Unit, Rea
 			case s.i < at:
 			case len(s.lists) > 0:
 				return nil, NotProven
+			case !p.independent(s.in, c, nil) && p.onlyFetched(s.in, c):
+				return nil, StepBetween
 			case !p.independent(s.in, c, nil):
 				return nil, StepUsesSource
 			}
