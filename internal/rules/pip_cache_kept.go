@@ -171,9 +171,15 @@ func (p *Pass) repeated(lane []step, i int, kept []shelleffects.Install) bool {
 	return true
 }
 
-// onlyLocal says that an install names nothing but archives that are there already: their
-// dependencies may still be fetched, but which and whether is not known.
+// onlyLocal says that an install takes nothing but archives that are there already: pip looks for them in
+// directories alone, or they are named and their dependencies may still be fetched, but which and whether is
+// not known.
 func (p *Pass) onlyLocal(install shelleffects.Install) bool {
+	words := install.Command.Words
+	if install.Tool == "pip" && slices.ContainsFunc(words, func(w dockerfile.Word) bool { return w.Literal && w.Value == "--no-index" }) {
+		// pip keeps no local archive in its cache. Source: pip's documentation, "Caching".
+		return !slices.ContainsFunc(words, func(w dockerfile.Word) bool { return !w.Literal || strings.Contains(w.Value, "://") })
+	}
 	if len(install.Packages) > 0 || len(install.Manifests) > 0 {
 		return false
 	}
