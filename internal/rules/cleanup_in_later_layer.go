@@ -86,6 +86,10 @@ func (p *Pass) follow(stage *dockerfile.Stage, there []made, removed func(lane [
 // Source: https://docs.npmjs.com/cli/commands/npm-cache, https://classic.yarnpkg.com/en/docs/cli/cache
 var nodeCaches = map[string]string{"npm": "/root/.npm", "yarn": "/usr/local/share/.cache/yarn"}
 
+// condaPackages is where conda, mamba and micromamba keep what they downloaded in most images that have them.
+// Source: https://github.com/ContinuumIO/docker-images, https://github.com/mamba-org/micromamba-docker
+const condaPackages = "/opt/conda/pkgs"
+
 // makes are the things that a step leaves in its layer, as far as that is certain.
 func (p *Pass) makes(lane []step, i int) []made {
 	in := lane[i].in
@@ -116,6 +120,13 @@ func (p *Pass) makes(lane []step, i int) []made {
 	for _, install := range e.Installs {
 		if p.keepsCache(lane, i, in, e, install) {
 			add(made{what: say(install.Tool, "'s cache"), path: cacheDirs(install)[len(cacheDirs(install))-1], tool: install.Tool, subject: install.CacheDir})
+		}
+	}
+	for _, install := range e.Installs {
+		// Which directory it is hangs on the installation; a cache mount may well be it.
+		cached := slices.ContainsFunc(p.mountsOf(in), func(m mount) bool { return m.kind == "cache" })
+		if install.Tool == "conda" && install.Command.Straight && !cached {
+			add(made{what: say("conda's packages"), path: condaPackages, tool: "conda", subject: condaPackages})
 		}
 	}
 	for _, install := range e.Installs {

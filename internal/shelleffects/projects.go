@@ -2,6 +2,7 @@ package shelleffects
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -154,7 +155,12 @@ func (c *call) conda() kind {
 			n++
 		}
 		return c.condaRun(c.args[min(n+1, len(c.args)):])
-	case "clean", "config", "info", "init", "list", "activate", "shell", "remove", "uninstall":
+	case "clean":
+		if c.cleansPackages() {
+			return kind{known: true, cacheOf: "conda"}
+		}
+		return kind{known: true}
+	case "config", "info", "init", "list", "activate", "shell", "remove", "uninstall":
 		return kind{known: true}
 	default:
 		return unknown
@@ -185,6 +191,20 @@ func (c *call) conda() kind {
 		}
 	}
 	return kind{install: i}
+}
+
+// cleansPackages says whether "conda clean" takes away what conda downloaded.
+// Source: conda's documentation, "conda clean"; micromamba's --help.
+func (c *call) cleansPackages() bool {
+	return slices.ContainsFunc(c.args, func(a arg) bool {
+		switch {
+		case contains([]string{"--all", "--tarballs", "--packages", "--force-pkgs-dirs"}, a.text):
+			return true
+		case strings.HasPrefix(a.text, "-") && !strings.HasPrefix(a.text, "--"):
+			return strings.ContainsAny(a.text, "atpf")
+		}
+		return false
+	})
 }
 
 func (c *call) condaRun(args []arg) kind {
