@@ -51,7 +51,7 @@ func (a *run) buildsOf(file *dockerfile.File) (builds []buildcontext.Build, prob
 	}
 	if len(builds) == 0 {
 		for _, b := range a.facts.Builds {
-			if b.Dockerfile == p && file.Target(b.Target) != nil && len(builds) < maxBuilds {
+			if b.Dockerfile == p && file.Target(b.Target) != nil && len(builds) < maxBuilds && !buildcontext.Stale(a.tree, file, b) {
 				builds = append(builds, b)
 			}
 		}

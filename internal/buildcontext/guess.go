@@ -57,6 +57,20 @@ func Guess(tree Tree, file *dockerfile.File) Build {
 	return b
 }
 
+// Stale says whether a build that something in the repository shows is no longer the Dockerfile's, as where that
+// was moved and a compose file beside it was not changed: the directory has nothing of what the Dockerfile takes
+// from its context, and the one that would be guessed has all of it.
+func Stale(tree Tree, file *dockerfile.File, b Build) bool {
+	if b.Kind != Local || len(b.Made) > 0 {
+		return false
+	}
+	sources := takenFromContext(file).sources
+	if len(sources) == 0 || existing(tree.sub(clean(b.Context)), sources) > 0 {
+		return false
+	}
+	return existing(tree.sub(Guess(tree, file).Context), sources) == len(sources)
+}
+
 // bestBetween is the directory between a Dockerfile's own and the root that has most of the sources,
 // and more than a number; "" for none. Of equals the nearest to the Dockerfile is meant.
 func bestBetween(tree Tree, own string, sources []string, most int) string {
