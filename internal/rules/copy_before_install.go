@@ -331,8 +331,8 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 		}
 		return false
 	}
-	var first *copied
-	at, served := -1, s
+	var first, stray *copied // stray brings a manifest with a file or two, and is no matter where the source stands above it
+	at, served, strayAt := -1, s, -1
 	for _, c := range p.above(lane, s.i) {
 		excess := c.excess(read)
 		switch {
@@ -344,7 +344,13 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 			continue
 		}
 		place := slices.IndexFunc(lane, func(st step) bool { return st.in == c.in })
-		if brings(c) {
+		switch {
+		case brings(c) && excess > 0 && excess <= strayFiles && !c.directory() && stray == nil && first == nil:
+			stray, strayAt = c, place
+			continue
+		case stray != nil && !c.directory() && !brings(c):
+			continue
+		case brings(c):
 			return c, place, s
 		}
 		// Another stage's copies count when they bring what the install reads; scripts and
@@ -359,6 +365,9 @@ func (p *Pass) standsInFront(lane []step, s served) (*copied, int, served) {
 		if ok {
 			first, at, served = c, place, part
 		}
+	}
+	if first == nil && stray != nil {
+		return stray, strayAt, s
 	}
 	return first, at, served
 }
