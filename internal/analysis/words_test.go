@@ -30,6 +30,9 @@ func TestWordsOfDoubt(t *testing.T) {
 		{"a workspace", "FROM golang:1.22\nWORKDIR /app\nCOPY . .\nRUN go mod download\nRUN go build ./...\n", map[string]string{
 			"go.mod": "module shop\n", "go.sum": "", "go.work": "use .\nuse ./money\n", "money/go.mod": "module example.org/money\n",
 		}, true},
+		{"the default of an argument", "FROM python:3.12\nARG REQUIREMENTS=requirements.txt\nWORKDIR /app\nCOPY . .\nRUN pip install -r $REQUIREMENTS\n", map[string]string{
+			"requirements.txt": "flask==3.0\n",
+		}, true},
 		{"a directory in a variable", "FROM python:3.12\nENV PIP_FIND_LINKS=/app/wheels\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n", map[string]string{
 			"requirements.txt": "flask==3.0\n", "wheels/flask-3.0-py3-none-any.whl": "x",
 		}, true},

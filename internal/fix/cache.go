@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/rules"
@@ -48,7 +47,7 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if reason := cacheAt(effects, e.Tool, e.Target); reason != "" {
 		return reason
 	}
-	if setsInShell(run) {
+	if rules.SetsCacheInShell(run, state) {
 		return rules.CacheElsewhere
 	}
 	if e.Tool == "pip" && s.touchesPipSettings(e.Step) {
@@ -169,27 +168,6 @@ func installsInto(e shelleffects.Effects, state dockerfile.State, dir string) bo
 	return false
 }
 
-// setting is the name of a variable by which a tool finds its cache, or leaves it alone.
-var setting = regexp.MustCompile(`^(HOME|XDG_CACHE_HOME|(PIP|UV|POETRY|PYTHON)\w*)$`)
-
-// setsInShell says whether a script gives such a variable a value without exporting it: where it is in the
-// environment already, as HOME always is, what runs later sees the new value.
-// Source: POSIX, "Shell & Utilities", Shell Execution Environment.
-func setsInShell(run *dockerfile.Run) bool {
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(run.Script), "")
-	if err != nil {
-		return true
-	}
-	found := false
-	syntax.Walk(file, func(n syntax.Node) bool {
-		if call, ok := n.(*syntax.CallExpr); ok && len(call.Args) == 0 {
-			found = found || slices.ContainsFunc(call.Assigns, func(a *syntax.Assign) bool { return a.Name != nil && setting.MatchString(a.Name.Value) })
-		}
-		return !found
-	})
-	return found
-}
-
 // touchesPipSettings says whether a command of the step's stage, or of one that it is FROM, up to the step
 // names a pip.conf: it may put the cache elsewhere.
 func (s scene) touchesPipSettings(step *dockerfile.Instruction) bool {
@@ -272,7 +250,7 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 		return rules.CacheElsewhere
 	case usesCache(effects, run, install.Tool, install.CacheDir):
 		return rules.CacheUsed
-	case setsInShell(run):
+	case rules.SetsCacheInShell(run, state):
 		return rules.CacheElsewhere
 	}
 	mounted := false

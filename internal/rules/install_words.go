@@ -92,7 +92,7 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 		reads = say("The dependencies are named in ", files, ", but ")
 	case len(read) > 0:
 		reads = say(it, " only ", files, ", but ")
-		f.Doubted = &Doubt{By: []Reason{ManifestUnknown, ManifestMissing, ConfigurationFile, NotProven}}
+		f.Doubted = &Doubt{By: []Reason{ManifestUnknown, ManifestMissing, ConfigurationFile, NotProven, OtherArguments}}
 		f.Doubted.Why = say("The dependencies are named in ", files, ", but ")
 		if !g.onlyPip() {
 			f.Doubted.By = append(f.Doubted.By, NeedsSource) // of pip, another install of the step does

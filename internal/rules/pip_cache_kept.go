@@ -113,7 +113,7 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 		return install.Tool == "poetry" && !PoetryEnvironmentApart(in, p.states[in]) && !p.settingsSay(lane, i, install, environmentKeys)
 	}):
 		f.Advice = say("Put the virtual environment elsewhere (", code("POETRY_VIRTUALENVS_IN_PROJECT=1"), "), since poetry keeps it in its cache, and the downloads in a cache mount.")
-	case kept[0].CacheDirKnown:
+	case kept[0].CacheDirKnown && !SetsCacheInShell(in.Run(), p.states[in]):
 		f.Advice = say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
 	default:
 		f.Advice = say("Keep them in a cache mount on the user's cache directory, or install with ", code(noCacheFlag(kept[0].Tool)), ".")
@@ -316,6 +316,8 @@ func (p *Pass) addCacheMount(lane []step, i int, kept []shelleffects.Install) (*
 			return nil, EnvironmentThere
 		case install.Command.OtherUser:
 			return nil, OtherUser
+		case SetsCacheInShell(in.Run(), state):
+			return nil, CacheElsewhere
 		case !install.CacheDirKnown || !plainPath.MatchString(install.CacheDir) || strings.Contains(install.CacheDir, ","):
 			return nil, CacheElsewhere
 		}

@@ -2,10 +2,12 @@ package rules
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -90,4 +92,75 @@ func tableIn(table map[string]any, key string) map[string]any {
 func configuresPoetry(cmd *dockerfile.Command) bool {
 	return cmd.Name == "poetry" && len(cmd.Words) > 2 && slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return w.Value == "config" }) &&
 		slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return slices.Contains(cacheKeys["poetry"], w.Value) })
+}
+
+// cacheSetting is the name of a variable by which a tool finds its cache, or leaves it alone.
+var cacheSetting = regexp.MustCompile(`^(HOME|XDG_CACHE_HOME|(PIP|UV|POETRY|PYTHON)\w*)$`)
+
+// SetsCacheInShell says whether a script, or one in its words, gives such a variable a value in other ways than
+// for one command or by export: where it is in the environment already, as HOME always is, what runs later sees
+// the new value.
+// Source: POSIX, "Shell & Utilities", Shell Execution Environment.
+func SetsCacheInShell(run *dockerfile.Run, state dockerfile.State) bool {
+	for _, word := range state.Shell {
+		if name, _, set := strings.Cut(word, "="); set && cacheSetting.MatchString(name) {
+			return true // SHELL ["env", "HOME=/tmp", "sh", "-c"]
+		}
+	}
+	if run.Exec != nil {
+		return slices.ContainsFunc(run.Exec, isShell) && slices.ContainsFunc(run.Exec, func(word string) bool { return scriptSetsCache(word, 1) })
+	}
+	return scriptSetsCache(run.Script, 0)
+}
+
+// maxNested bounds how deep scripts in the words of scripts are read.
+const maxNested = 3
+
+func scriptSetsCache(script string, depth int) bool {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
+	if err != nil || depth > maxNested {
+		return depth == 0 // a word that is no script sets nothing
+	}
+	named := func(a *syntax.Assign) bool { return a.Name != nil && cacheSetting.MatchString(a.Name.Value) }
+	found := false
+	syntax.Walk(file, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CallExpr:
+			switch {
+			case len(n.Args) == 0:
+				found = found || slices.ContainsFunc(n.Assigns, named)
+			case n.Args[0].Lit() == "read":
+				found = found || slices.ContainsFunc(n.Args[1:], func(w *syntax.Word) bool { return cacheSetting.MatchString(w.Lit()) })
+			case slices.ContainsFunc(n.Args, func(w *syntax.Word) bool { return isShell(w.Lit()) }):
+				found = found || slices.ContainsFunc(n.Args, func(w *syntax.Word) bool { return scriptSetsCache(quotedText(script, w), depth+1) })
+			}
+		case *syntax.DeclClause:
+			found = found || n.Variant.Value != "export" && slices.ContainsFunc(n.Args, named)
+		case *syntax.ForClause:
+			if each, ok := n.Loop.(*syntax.WordIter); ok {
+				found = found || cacheSetting.MatchString(each.Name.Value)
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+func isShell(program string) bool {
+	return slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh", "su", "eval"}, path.Base(program))
+}
+
+// quotedText is what is between the quotes of a word that is quoted as a whole; "" for others.
+func quotedText(script string, w *syntax.Word) string {
+	if len(w.Parts) != 1 {
+		return ""
+	}
+	switch part := w.Parts[0].(type) {
+	case *syntax.SglQuoted:
+		return part.Value
+	case *syntax.DblQuoted:
+		text := script[part.Pos().Offset():part.End().Offset()]
+		return strings.ReplaceAll(strings.TrimPrefix(strings.TrimSuffix(text, `"`), `"`), `\`, "")
+	}
+	return ""
 }
