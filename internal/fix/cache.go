@@ -387,19 +387,20 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 			return rules.CacheUsed
 		}
 		for _, i := range s.in.File.Instructions {
-			whole := i.Run() == nil && slices.ContainsFunc(s.copySources(i, stage), func(src string) bool { return path.Clean("/"+src) == "/" })
+			whole := i.Run() == nil && slices.Contains(s.copySources(i, stage, dir), "/")
 			if whole && s.namedLater(i.Stage, slices.Index(i.Stage.Instructions, i)+1, top, 0) {
 				return rules.CacheUsed
 			}
 		}
 	}
 	inCache := func(src string) bool {
-		src = path.Clean("/" + src)
-		return dir != "" && (shelleffects.Covers(dir, src) || shelleffects.Covers(above, src) && above != "/" && above != "/root" ||
-			dir == "" && strings.Contains(src, ".cache"))
+		if dir == "" {
+			return strings.Contains(src, ".cache")
+		}
+		return shelleffects.Covers(dir, src) || shelleffects.Covers(above, src) && above != "/" && above != "/root"
 	}
 	for _, i := range s.in.File.Instructions {
-		if slices.ContainsFunc(s.copySources(i, stage), inCache) || s.readsByMount(i, stage, dir) {
+		if slices.ContainsFunc(s.copySources(i, stage, dir), inCache) || s.readsByMount(i, stage, dir) {
 			return rules.CacheUsed
 		}
 		if i.Run() == nil {

@@ -106,8 +106,8 @@ func (s scene) addIndexMount(e rules.AddCacheMount) Reason {
 func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 	stage := step.Stage
 	for _, i := range s.in.File.Instructions {
-		for _, src := range s.copySources(i, stage) {
-			switch src = path.Clean("/" + src); {
+		for _, src := range s.copySources(i, stage, shelleffects.AptLists) {
+			switch {
 			case !shelleffects.Overlaps(src, shelleffects.AptLists):
 			case src != "/":
 				return rules.IndexUsed
@@ -190,21 +190,43 @@ func (s scene) installsWhenRun(stage *dockerfile.Stage) bool {
 	return false
 }
 
-// copySources are what a COPY or the mounts of a RUN take from a stage or from one on top of it.
-func (s scene) copySources(i *dockerfile.Instruction, stage *dockerfile.Stage) []string {
+// copySources are what a COPY or the mounts of a RUN take from a stage or from one on top of it, as absolute paths:
+// of a wildcard what it selects where dir is there, and dir where a variable is not known.
+func (s scene) copySources(i *dockerfile.Instruction, stage *dockerfile.Stage, dir string) []string {
+	var out []string
 	switch cmd := i.Command.(type) {
 	case *instructions.CopyCommand:
 		if slices.ContainsFunc(s.in.File.From(i), func(o *dockerfile.Stage) bool { return onTop(o, stage) }) {
-			return cmd.SourcePaths
+			for _, src := range cmd.SourcePaths {
+				src, known := shelleffects.Expand(src, s.states[i].Env)
+				if !known {
+					src = dir
+				}
+				out = append(out, selected(path.Clean("/"+src), dir))
+			}
 		}
 	case *instructions.RunCommand:
-		var out []string
 		for _, m := range s.mountsFrom(cmd, stage) {
-			out = append(out, m.Source)
+			out = append(out, path.Clean("/"+m.Source))
 		}
-		return out
 	}
-	return nil
+	return out
+}
+
+// selected is a source with the names of a directory and of those above it in the place of the wildcards that match
+// them.
+func selected(src, dir string) string {
+	if !strings.ContainsAny(src, `*?[\`) {
+		return src
+	}
+	parts, names := strings.Split(src, "/"), strings.Split(dir, "/")
+	for n := range min(len(parts), len(names)) {
+		if matches, err := path.Match(parts[n], names[n]); err != nil || !matches {
+			break
+		}
+		parts[n] = names[n]
+	}
+	return strings.Join(parts, "/")
 }
 
 // onTop says whether a stage is another one or is FROM it, at however many removes.
