@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,6 +33,7 @@ const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 type LayerFile struct {
 	Name, Link string
 	Mode       int64
+	Owner      int // user and group
 	Data       []byte
 }
 
@@ -88,7 +90,7 @@ func (i *Images) Layer(files []LayerFile) (ocispecs.Descriptor, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		h := tar.Header{Name: f.Name, Linkname: f.Link, Mode: f.Mode, Size: int64(len(f.Data)), ModTime: time.Unix(0, 0)}
+		h := tar.Header{Name: f.Name, Linkname: f.Link, Mode: f.Mode, Size: int64(len(f.Data)), Uid: f.Owner, Gid: f.Owner, ModTime: time.Unix(0, 0)}
 		if f.Link != "" {
 			h.Typeflag, h.Mode = tar.TypeSymlink, 0o777
 		}
@@ -110,9 +112,16 @@ func (i *Images) Add(label string) (digest.Digest, error) { return i.AddOn(label
 
 // AddOn makes an image of layers, the lowest first.
 func (i *Images) AddOn(label string, layers ...ocispecs.Descriptor) (digest.Digest, error) {
+	return i.AddConfigured(label, ocispecs.ImageConfig{}, layers...)
+}
+
+// AddConfigured is AddOn with more of a configuration than PATH.
+func (i *Images) AddConfigured(label string, own ocispecs.ImageConfig, layers ...ocispecs.Descriptor) (digest.Digest, error) {
+	own.Env = append([]string{path}, own.Env...)
+	own.Labels = map[string]string{"lab": label}
 	config := ocispecs.Image{
 		Platform: ocispecs.Platform{OS: "linux", Architecture: "amd64"},
-		Config:   ocispecs.ImageConfig{Env: []string{path}, Labels: map[string]string{"lab": label}},
+		Config:   own,
 		RootFS:   ocispecs.RootFS{Type: "layers"},
 	}
 	for _, l := range layers {
@@ -139,7 +148,17 @@ func (i *Images) AddOn(label string, layers ...ocispecs.Descriptor) (digest.Dige
 	return manifest.Digest, err
 }
 
+// blob writes one that is not there. Another may write or read the same at the time.
 func (i *Images) blob(mediaType string, data []byte) (ocispecs.Descriptor, error) {
 	d := ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	return d, os.WriteFile(filepath.Join(i.dir, "blobs", "sha256", d.Digest.Encoded()), data, 0o644)
+	at := filepath.Join(i.dir, "blobs", "sha256", d.Digest.Encoded())
+	if _, err := os.Stat(at); err == nil {
+		return d, nil
+	}
+	f, err := os.CreateTemp(i.dir, "blob-")
+	if err != nil {
+		return d, err
+	}
+	_, err = f.Write(data)
+	return d, errors.Join(err, f.Close(), os.Rename(f.Name(), at))
 }

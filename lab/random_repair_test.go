@@ -153,7 +153,7 @@ func (r *randomRun) String() string {
 }
 
 // try builds a case with a worker's daemon and counts it.
-func (r *randomRun) try(t *testing.T, d *Daemon, c randomCase, base ocispecs.Descriptor) {
+func (r *randomRun) try(t *testing.T, d *Daemon, c randomCase, base baseLayers) {
 	t.Helper()
 	one := repairTally{rules: map[string]int{}}
 	builds := tryRandom(t, d, c, base, &one)
@@ -169,7 +169,7 @@ func (r *randomRun) try(t *testing.T, d *Daemon, c randomCase, base ocispecs.Des
 }
 
 // tryRandom builds a random Dockerfile and some of its repairs; false where the original does not build.
-func tryRandom(t *testing.T, d *Daemon, c randomCase, base ocispecs.Descriptor, all *repairTally) bool {
+func tryRandom(t *testing.T, d *Daemon, c randomCase, base baseLayers, all *repairTally) bool {
 	t.Helper()
 	debug := os.Getenv("HITRATE_LAB_DEBUG") != ""
 	if debug {
@@ -236,28 +236,35 @@ func changeArguments(t *testing.T, d *Daemon, r Repair, all *repairTally) {
 	}
 }
 
-// commonBase is the layer that all base images of random Dockerfiles have.
-func commonBase(t *testing.T) ocispecs.Descriptor {
+// baseLayers are the layers that the images of all random Dockerfiles share: the lowest of base images, and that of
+// the image that programs are copied from.
+type baseLayers struct{ system, programs ocispecs.Descriptor }
+
+// commonBase makes them.
+func commonBase(t *testing.T) baseLayers {
 	t.Helper()
 	n := newNeeds()
 	n.ownUsers = true
-	for _, name := range []string{"apt-cache", "add-apt-repository", "dpkg", "make", "node"} {
+	for _, name := range []string{"apt-cache", "add-apt-repository", "dpkg", "make", "node", "update-ca-certificates", "corepack"} {
 		n.programs[name] = true
 	}
 	files, err := n.system(t.Context(), tools(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	layer, err := images.Layer(files)
-	if err != nil {
+	var layers baseLayers
+	if layers.system, err = images.Layer(files); err != nil {
 		t.Fatal(err)
 	}
-	return layer
+	if layers.programs, err = images.Layer([]LayerFile{{Name: "uv", Mode: 0o755, Data: tools(t)}, {Name: "uvx", Mode: 0o755, Data: []byte("#!/bin/sh\n")}}); err != nil {
+		t.Fatal(err)
+	}
+	return layers
 }
 
 // warm has a daemon fetch the layer that all have: a build that fails meanwhile would leave a part of it, which
 // later ones cannot go on with.
-func warm(t *testing.T, d *Daemon, worker int, base ocispecs.Descriptor) {
+func warm(t *testing.T, d *Daemon, worker int, base baseLayers) {
 	t.Helper()
 	const name = "debian:12"
 	side := Side{
@@ -272,7 +279,7 @@ func warm(t *testing.T, d *Daemon, worker int, base ocispecs.Descriptor) {
 
 // caseImages are the base images of one case: their topmost layer is its own, so that no step is one of
 // another case.
-func caseImages(t *testing.T, n int, base ocispecs.Descriptor) map[string]digest.Digest {
+func caseImages(t *testing.T, n int, base baseLayers) map[string]digest.Digest {
 	t.Helper()
 	own, err := images.Layer(append(accounts(map[string]int{"www-data": 33, "nobody": 65534}),
 		LayerFile{Name: "tmp/", Mode: 0o1777}, LayerFile{Name: ".lab/case", Mode: 0o644, Data: fmt.Append(nil, n)}))
@@ -281,9 +288,24 @@ func caseImages(t *testing.T, n int, base ocispecs.Descriptor) map[string]digest
 	}
 	out := map[string]digest.Digest{}
 	for _, name := range recipeBases {
-		if out[name], err = images.AddOn(name, base, own); err != nil {
+		if out[name], err = images.AddOn(name, base.system, own); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if out[toolImage], err = images.AddOn(toolImage, base.programs); err != nil {
+		t.Fatal(err)
+	}
+	unknown, err := images.Layer(append(accounts(map[string]int{"app": 1000, "www-data": 33, "nobody": 65534}),
+		LayerFile{Name: "app/", Mode: 0o755, Owner: 1000}, LayerFile{Name: "app/app.py", Mode: 0o600, Owner: 1000, Data: []byte("older")}, LayerFile{Name: "app/src/", Mode: 0o700, Owner: 1000},
+		LayerFile{Name: "home/app/", Mode: 0o750, Owner: 1000}, LayerFile{Name: "home/app/.cache/", Mode: 0o700, Owner: 1000}, LayerFile{Name: "root/.cache/", Mode: 0o755}, LayerFile{Name: "root/.cache/pip/", Mode: 0o755},
+		LayerFile{Name: "root/.cache/pip/older", Mode: 0o644, Data: []byte("older")}, LayerFile{Name: "var/lib/apt/lists/deb.debian.org_dists_stable_main_Packages", Mode: 0o644, Data: []byte("older")},
+		LayerFile{Name: "etc/apt/apt.conf.d/.wh.docker-clean", Mode: 0o644}, LayerFile{Name: ".lab/case", Mode: 0o644, Data: fmt.Append(nil, n)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out[unknownBase], err = images.AddConfigured(unknownBase, ocispecs.ImageConfig{User: "app", WorkingDir: "/home/app", Env: []string{"PIP_DEFAULT_TIMEOUT=60"}}, base.system, unknown)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

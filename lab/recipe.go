@@ -34,6 +34,13 @@ var recipeBases = []string{"python:3.12", "python:3.12-slim", "debian:12", "ubun
 // usualBases are those of most cases: the others are for other languages.
 var usualBases = recipeBases[:7]
 
+// unknownBase is an image that hitrate knows nothing of: it runs as a user of its own in a directory of its own,
+// and has indexes, caches and the project's directories already.
+const unknownBase = "registry.example/team/base:1"
+
+// toolImage is an image that a COPY takes a program of.
+const toolImage = "ghcr.io/astral-sh/uv:0.5"
+
 // cook writes one stage.
 type cook struct {
 	*recipe
@@ -64,6 +71,9 @@ func (r Random) recipe(number int) (Tree, []string) {
 	for i := range count {
 		s := &cook{recipe: c, name: fmt.Sprintf("s%d", i), base: c.base(), workdir: "/"}
 		s.debian = !strings.HasSuffix(s.base, "alpine")
+		if s.base == unknownBase {
+			s.user, s.users, s.workdir = "app", []string{"app"}, "/home/app"
+		}
 		if i > 0 && r.IntN(4) == 0 {
 			p := c.stages[r.IntN(i)]
 			s.base, s.debian, s.workdir, s.user, s.users, s.dest, s.copied, s.full = p.name, p.debian, p.workdir, p.user, slices.Clone(p.users), p.dest, p.copied, p.full
@@ -96,6 +106,8 @@ func (c *recipe) below(folder string) {
 // base is the image of a stage.
 func (c *recipe) base() string {
 	switch {
+	case c.chance(7):
+		return unknownBase
 	case c.about == "node" && c.chance(70):
 		return "node:22"
 	case c.about == "other languages":

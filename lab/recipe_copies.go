@@ -90,12 +90,13 @@ func (s *cook) source() {
 // extraCopy copies a part of the project.
 func (s *cook) extraCopy() {
 	to := pick(s.Random, "./", "./", "/app/", "/app/src/", "/srv/app/", "/opt/", "conf/", "/etc/app/", "/app/sub/", "/tmp/", "/home/app/")
-	from := pick(s.Random, "requirements.txt", "requirements.txt constraints.txt", "package.json package-lock.json", "package*.json", "conf", "src", "src/main.py src/util.py", "requirements", "run.sh", "scripts/", "conf/app.ini", "static", "*.py", "wheels", "setup.py", "bin", ".env.example")
+	from := pick(s.Random, "requirements.txt", "requirements.txt constraints.txt", "package.json package-lock.json", "package*.json", "conf", "src", "src/main.py src/util.py", "requirements", "run.sh", "scripts/", "conf/app.ini", "static", "*.py", "wheels", "setup.py", "bin", ".env.example", "vendor.tar", "vendor.tar src")
 	flags := s.copyFlags()
+	keyword := pick(s.Random, "COPY", "COPY", "ADD")
 	if s.chance(6) {
-		flags += " --parents"
+		keyword, flags = "COPY", flags+" --parents"
 	}
-	s.add("COPY" + flags + " " + from + " " + to)
+	s.add(keyword + flags + " " + from + " " + to)
 	if strings.HasPrefix(from, "requirements.txt") && s.dest == "" {
 		s.dest, s.copied, s.full = s.at(to), true, false
 	}

@@ -281,6 +281,9 @@ func (s *cook) pinned() {
 // artifact makes in one stage what another may take.
 func (s *cook) artifact() {
 	s.root(90)
+	if s.chance(25) {
+		s.add("RUN python -m venv /opt/venv", pick(s.Random, "ENV PATH=/opt/venv/bin:$PATH", "ENV PATH=\"/opt/venv/bin:$PATH\" VIRTUAL_ENV=/opt/venv"))
+	}
 	s.there(96)
 	s.add(s.run(pick(s.Random, "pip install --prefix=/install -r requirements.txt", "pip wheel -w /wheels -r requirements.txt", "python -m venv /opt/venv && /opt/venv/bin/pip install -r requirements.txt", "pip install --user -r requirements.txt", "pip install -t /opt/deps -r requirements.txt", "npm ci && npm run build", "make", "python manage.py collectstatic",
 		"apt-get update && apt-get install -y gcc && pip install -r requirements.txt"))...)

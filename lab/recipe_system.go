@@ -9,13 +9,16 @@ func (s *cook) system() {
 		s.add(s.run(pick(s.Random, [][]string{{"apk add --no-cache curl"}, {"apk update", "apk add git"}, {"apk add -U gcc"}, {"apk add --no-cache --virtual .build gcc", "apk del .build"}}...)...)...)
 		return
 	}
-	names := pick(s.Random, "curl", "git curl", "build-essential", "libpq5 libpq-dev", "gcc", "wget ca-certificates", "$PACKAGES nano", "nginx=1.22", "$(cat packages.txt 2>/dev/null) nano")
+	names := pick(s.Random, "curl", "git curl", "build-essential", "libpq5 libpq-dev", "gcc", "wget ca-certificates", "$PACKAGES nano", "nginx=1.22", "$(cat packages.txt 2>/dev/null) nano", "ca-certificates", "ca-certificates curl")
 	if s.full && s.chance(15) {
 		names = pick(s.Random, s.dest+"/local.deb", s.dest+"/local.deb curl")
 	}
 	install := pick(s.Random, "apt-get install -y ", "apt-get install -y --no-install-recommends ", "apt-get -y install ", "apt install -y ", "apt-get install -qq -y ", "DEBIAN_FRONTEND=noninteractive apt-get install -y ") + names
 	update := pick(s.Random, "apt-get update", "apt-get update", "apt-get update -y", "apt-get -qq update", "apt update")
 	remove := pick(s.Random, "rm -rf /var/lib/apt/lists/*", "rm -rf /var/lib/apt/lists/*", "apt-get clean", "apt-get clean && rm -rf /var/lib/apt/lists/*", "apt-get autoremove -y", "apt-get distclean", "rm -r /var/lib/apt/lists", "rm -rf /var/cache/apt/*", "rm -rf /var/lib/apt/lists/* /tmp/* /var/tmp/*")
+	if s.chance(10) {
+		install += pick(s.Random, " && update-ca-certificates", " && find / -xdev -name '*.md' -delete", " && useradd -m packaged", " && xargs apt-get install -y < /app/packages.txt || true", " && rm -rf /usr/share/doc/nothing", " && apt-get install -y $(grep -v nothing packages.txt || true) more")
+	}
 	switch s.IntN(10) {
 	case 0, 1:
 		s.add(s.run(update)...)
@@ -59,7 +62,7 @@ func (s *cook) sources() {
 
 // settings bring package managers' own.
 func (s *cook) settings() {
-	s.add(pick(s.Random, "COPY conf/pip.* /etc/pip.conf", "COPY conf/pip.* /root/.config/pip/pip.conf", "COPY conf/extra.list /etc/apt/sources.list.d/", "COPY conf/preferences /etc/apt/preferences.d/mine", "COPY .npmr[c] /root/", "RUN rm -f /etc/apt/apt.conf.d/docker-clean", "RUN pip config set global.no-cache-dir true", "RUN mkdir -p /root/.cache/pip && touch /root/.cache/pip/mine"))
+	s.add(pick(s.Random, "COPY conf/pip.* /etc/pip.conf", "COPY conf/pip.* /root/.config/pip/pip.conf", "COPY conf/extra.list /etc/apt/sources.list.d/", "COPY conf/preferences /etc/apt/preferences.d/mine", "COPY .npmr[c] /root/", "COPY conf/ca.crt /usr/local/share/ca-certificates/", "COPY conf/apt.conf /etc/apt/apt.conf.d/99mine", "COPY conf/skel /etc/skel/", "RUN rm -f /etc/apt/apt.conf.d/docker-clean", "RUN pip config set global.no-cache-dir true", "RUN mkdir -p /root/.cache/pip && touch /root/.cache/pip/mine"))
 }
 
 // fetch downloads, and may be cleaned up by the next step.

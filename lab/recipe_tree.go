@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"archive/tar"
 	"fmt"
 	"strings"
 )
@@ -70,6 +71,10 @@ func (c *recipe) files() {
 	}
 	c.put("bin/helper", "#!/bin/sh\n"+mark)
 	c.put("local.deb", mark)
+	c.put("conf/ca.crt", mark)
+	c.put("conf/apt.conf", mark)
+	c.put("conf/skel/.profile", mark)
+	c.put("vendor.tar", c.archive(mark))
 	c.put("conf/preferences", mark)
 	if c.chance(6) {
 		c.tree["bin/"+pick(c.Random, "pip", "npm", "apt-get", "curl", "useradd")] = File{Data: "#!/bin/sh\n" + mark + "echo own > /tmp/own\n", Exec: true}
@@ -81,6 +86,25 @@ func (c *recipe) files() {
 	if c.chance(8) {
 		c.put(pick(c.Random, "node_modules/left/index.js", ".venv/lib/mine.py", "installed.txt", "static/built.css", "deps/mine.py", "venv/bin/mine"), mark)
 	}
+}
+
+// archive is a small one, with a file of another owner.
+func (c *recipe) archive(mark string) string {
+	var b strings.Builder
+	w := tar.NewWriter(&b)
+	for _, f := range []tar.Header{{Name: "vendor/", Typeflag: tar.TypeDir, Mode: 0o750, Uid: 1234}, {Name: "vendor/own.py", Typeflag: tar.TypeReg, Mode: 0o640, Uid: 1234, Gid: 1234, Size: int64(len(mark))}} {
+		err := w.WriteHeader(&f)
+		if f.Size > 0 && err == nil {
+			_, err = w.Write([]byte(mark))
+		}
+		if err != nil {
+			panic(err) // into memory
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.String()
 }
 
 // pins make requirements of several forms, and locks that name the version which pip takes by itself: the newest.

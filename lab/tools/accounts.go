@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,9 +78,23 @@ func user(program string, args []string) error {
 			if err := errors.Join(errs, err, os.MkdirAll(dir, 0o755), os.Chown(dir, number, groupNumber)); err != nil {
 				return err
 			}
+			if err := skeleton(dir, number, groupNumber); err != nil {
+				return err
+			}
 		}
 	}
 	return os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n", name, id, own, dir)...), 0o644)
+}
+
+// skeleton copies what every new home has.
+func skeleton(dir string, user, group int) error {
+	files, err := filepath.Glob("/etc/skel/.[a-z]*")
+	for _, f := range files {
+		text, errRead := os.ReadFile(f)
+		to := filepath.Join(dir, filepath.Base(f))
+		err = errors.Join(err, errRead, os.WriteFile(to, text, 0o644), os.Chown(to, user, group))
+	}
+	return err
 }
 
 // groupID is the number of a group by its name or number.

@@ -50,6 +50,8 @@ func run(name string, args []string) error {
 		return pip(words[1:], args, "UV", "uv")
 	case name == "printenv":
 		return variable(words)
+	case name == "update-ca-certificates":
+		return certificates()
 	case name == "install":
 		return directories(args)
 	case name == "sudo":

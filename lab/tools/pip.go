@@ -185,7 +185,7 @@ func constrain(path string, constraints map[string]string) error {
 // requirements are the lines of a file and of those that it includes; what it is constrained by is added to
 // constraints.
 func requirements(path string, constraints map[string]string, depth int) ([]string, error) {
-	if strings.Contains(path, "://") || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") || depth > 9 {
+	if strings.Contains(path, "://") || depth > 9 {
 		return []string{path}, nil
 	}
 	data, err := os.ReadFile(path)

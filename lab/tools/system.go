@@ -47,11 +47,18 @@ func apt(words []string) error {
 				}
 				text = append(text, own...)
 			}
-			preferences, err := contents("/etc/apt/preferences.d")
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+			for _, dir := range []string{"/etc/apt/preferences.d", "/etc/apt/apt.conf.d"} {
+				settings, err := contents(dir)
+				if err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+				text = append(text, settings...)
 			}
-			text = append(text, preferences...)
+			if p == "ca-certificates" {
+				if err := certificates(); err != nil {
+					return err
+				}
+			}
 			name, _, _ := strings.Cut(p, "=")
 			if strings.ContainsAny(name, "/?(") { // a pattern, or a file
 				name = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:12]
@@ -77,6 +84,15 @@ func apt(words []string) error {
 		return errors.Join(empty(aptArchive), empty(filepath.Dir(aptIndex)))
 	}
 	return nil
+}
+
+// certificates collects those of the system's directories, as the package does when it is installed.
+func certificates() error {
+	own, err := contents("/usr/local/share/ca-certificates")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return write("/etc/ssl/certs/ca-certificates.crt", own)
 }
 
 // empty removes what is in a directory.
