@@ -65,7 +65,7 @@ func (s *cook) install() {
 		s.add(s.mounted(pip + " flask==3.0.3 gunicorn")...)
 	case 8:
 		s.in("npm ci", "npm install", "yarn install", "cat requirements.txt | xargs -n 1 pip install", "pip install $(grep == requirements.txt)", "grep == requirements.txt | pip install -r /dev/stdin", "cp requirements.txt /tmp/r.txt && pip install -r /tmp/r.txt", "while read p; do pip install \"$p\" || true; done < requirements.txt",
-			"pip install -r requirements.txt && find / -xdev -type d -name tests -exec rm -rf {} +", "pip install -r requirements.txt && find / -xdev -name '*.py[co]' -delete")
+			"pip install -r requirements.txt && find / -xdev -type d -name tests -exec rm -rf {} +", "pip install -r requirements.txt && find / -xdev -name '*.py[co]' -exec rm -f {} +")
 	default:
 		s.in(pip+" -r requirements.txt", pip+" -r requirements.txt", pip+" -r requirements/dev.txt", pip+" -r ./requirements.txt gunicorn")
 	}

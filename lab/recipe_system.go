@@ -17,7 +17,7 @@ func (s *cook) system() {
 	update := pick(s.Random, "apt-get update", "apt-get update", "apt-get update -y", "apt-get -qq update", "apt update")
 	remove := pick(s.Random, "rm -rf /var/lib/apt/lists/*", "rm -rf /var/lib/apt/lists/*", "apt-get clean", "apt-get clean && rm -rf /var/lib/apt/lists/*", "apt-get autoremove -y", "apt-get distclean", "rm -r /var/lib/apt/lists", "rm -rf /var/cache/apt/*", "rm -rf /var/lib/apt/lists/* /tmp/* /var/tmp/*")
 	if s.chance(10) {
-		install += pick(s.Random, " && update-ca-certificates", " && find / -xdev -name '*.md' -delete", " && useradd -m packaged", " && xargs apt-get install -y < /app/packages.txt || true", " && rm -rf /usr/share/doc/nothing", " && apt-get install -y $(grep -v nothing packages.txt || true) more")
+		install += pick(s.Random, " && update-ca-certificates", " && find / -xdev -name '*.md' -exec rm {} +", " && useradd -m packaged", " && xargs apt-get install -y < /app/packages.txt || true", " && rm -rf /usr/share/doc/nothing", " && apt-get install -y $(grep -v nothing packages.txt || true) more")
 	}
 	switch s.IntN(10) {
 	case 0, 1:
