@@ -207,6 +207,9 @@ func clean(p string) string {
 	return b.String()
 }
 
+// distributionUsers are accounts that Debian and Alpine bring.
+var distributionUsers = map[string]int{"daemon": 1, "nobody": 65534, "www-data": 33}
+
 // layer is the file system of a base image: stub under the name of every program, users, and at each path
 // that is copied or mounted of what stands on this image, "" for every image, a file, or a directory with one.
 func (n *needs) layer(stub []byte, random bool, image string) []LayerFile {
@@ -250,9 +253,11 @@ func (n *needs) layer(stub []byte, random bool, image string) []LayerFile {
 			put(LayerFile{Name: at, Link: "/.lab/stub"})
 		}
 	}
-	ids := map[string]int{}
+	ids := maps.Clone(distributionUsers)
 	for i, name := range sortedKeys(n.users) {
-		ids[name] = 1000 + i
+		if _, known := ids[name]; !known {
+			ids[name] = 1000 + i
+		}
 		if !n.ownUsers {
 			dirs["home"], dirs["home/"+name] = 0o755, 0o777
 		}
@@ -288,6 +293,9 @@ func isFile(p string) bool {
 	case ".venv", ".local", ".local-browsers", ".cache", ".cargo", ".npm", ".nvm", ".m2", ".next", ".config", ".pyenv", ".poetry", ".rustup":
 		return false
 	case "Makefile", "Gemfile", "Pipfile", "LICENSE", "Procfile":
+		return true
+	}
+	if dir := gopath.Base(gopath.Dir(p)); dir == "bin" || dir == "sbin" {
 		return true
 	}
 	return extension != "" && extension != "d" && strings.Trim(extension, "0123456789") != ""

@@ -261,10 +261,10 @@ func (n *needs) system(ctx context.Context, tools []byte, image string) ([]Layer
 	for _, a := range strings.Fields(string(list)) {
 		applets[a] = true
 	}
-	for _, a := range []string{"busybox", "sh", "ash", "bash", "adduser", "addgroup", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab"} {
+	for _, a := range []string{"busybox", "sh", "ash", "bash", "adduser", "addgroup", "wget", "dpkg", "dpkg-deb", "rpm", "rpm2cpio", "ip", "mount", "umount", "tar", "gunzip", "unzip", "xz", "su", "passwd", "sysctl", "crontab", "md5sum", "sha1sum", "sha256sum", "sha512sum"} {
 		delete(applets, a)
 	}
-	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "adduser", "groupadd", "addgroup", "git", "curl", "wget", "tar", "unzip", "pdm", "bun", "install", "printenv"} {
+	for _, name := range []string{"apt-get", "apt", "apk", "pip", "pip3", "python", "python3", "poetry", "uv", "pipenv", "npm", "yarn", "pnpm", "go", "bundle", "composer", "useradd", "adduser", "groupadd", "addgroup", "git", "curl", "wget", "tar", "unzip", "pdm", "bun", "install", "printenv", "md5sum", "sha1sum", "sha256sum", "sha512sum"} {
 		n.programs[name] = true
 	}
 	delete(n.programs, "sudo")
@@ -277,9 +277,9 @@ func (n *needs) system(ctx context.Context, tools []byte, image string) ([]Layer
 		there[strings.TrimSuffix(f.Name, "/")] = true
 	}
 	for _, d := range []string{
-		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/local/lib", "usr/share", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "usr/src",
+		"usr", "usr/bin", "usr/include", "usr/lib", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/local/share/ca-certificates", "usr/share", "usr/share/ca-certificates", "usr/share/keyrings", "usr/share/zoneinfo", "usr/share/zoneinfo/Europe", "usr/src",
 		"var", "var/cache", "var/cache/apt", "var/cache/apt/archives", "var/lib", "var/lib/apt", "var/lib/apt/lists", "var/log", "var/tmp",
-		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d",
+		"etc/apt", "etc/apt/apt.conf.d", "etc/apt/keyrings", "etc/apt/sources.list.d", "etc/default", "etc/ld.so.conf.d", "etc/profile.d", "etc/ssl", "etc/ssl/certs",
 	} {
 		if !there[d] {
 			files = append(files, LayerFile{Name: d + "/", Mode: 0o755})
@@ -297,6 +297,7 @@ func (n *needs) system(ctx context.Context, tools []byte, image string) ([]Layer
 		LayerFile{Name: "bin/sudo", Mode: 0o4755, Data: tools},
 		LayerFile{Name: "etc/apt/apt.conf.d/docker-clean", Mode: 0o644, Data: []byte("clean")},
 		LayerFile{Name: "etc/apt/sources.list", Mode: 0o644, Data: []byte("deb http://deb.debian.org/debian stable main\n")},
+		LayerFile{Name: "etc/os-release", Mode: 0o644, Data: []byte("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n")},
 		LayerFile{Name: "usr/share/zoneinfo/Europe/London", Mode: 0o644, Data: []byte("zone")})
 	return files, nil
 }

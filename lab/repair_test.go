@@ -31,7 +31,7 @@ import (
 // directory of work trees that are tried too, HITRATE_LAB_RULE narrows it all to a rule.
 func TestRepairs(t *testing.T) {
 	needDaemon(t)
-	all := repairTally{rules: map[string]int{}}
+	all := newRepairTally()
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(archives) == 0 {
 		t.Fatalf("no archives: %v", err)
@@ -47,7 +47,7 @@ func TestRepairs(t *testing.T) {
 			for _, f := range parsed.Files {
 				tree[f.Name] = File{Data: string(f.Data)}
 			}
-			tried := repairTally{rules: map[string]int{}}
+			tried := newRepairTally()
 			tryRepairs(t, tree, &tried)
 			rule, _, _ := strings.Cut(name, "_") // the archive is named for the rule, and perhaps the case
 			if only := os.Getenv("HITRATE_LAB_RULE"); only != "" && only != rule {
@@ -69,7 +69,7 @@ func TestRepairs(t *testing.T) {
 				continue
 			}
 			t.Run(filepath.Base(at), func(t *testing.T) {
-				one := repairTally{rules: map[string]int{}}
+				one := newRepairTally()
 				tryRepairs(t, readTree(t, at), &one)
 				t.Log(one)
 				all.merge(one)
@@ -82,15 +82,23 @@ func TestRepairs(t *testing.T) {
 // repairTally counts, for each rule, the Dockerfiles with its suggestion made.
 type repairTally struct {
 	rules       map[string]int
+	files       map[string][]string // the Dockerfiles among them, each once
 	tried       int
 	unbuildable int // the original fails on these base images
 	different   int
 	steps       int // predicted after a source file changed, all right unless the test failed
 }
 
+func newRepairTally() repairTally {
+	return repairTally{rules: map[string]int{}, files: map[string][]string{}}
+}
+
 func (t *repairTally) merge(o repairTally) {
 	for rule, n := range o.rules {
 		t.rules[rule] += n
+	}
+	for rule, files := range o.files {
+		t.files[rule] = append(t.files[rule], files...)
 	}
 	t.tried += o.tried
 	t.unbuildable += o.unbuildable
@@ -103,6 +111,9 @@ func (t repairTally) String() string {
 	_, _ = fmt.Fprintf(&b, "%d repaired Dockerfiles, %d of them with another image, %d steps after a change; %d more whose original does not build here", t.tried, t.different, t.steps, t.unbuildable)
 	for _, rule := range sortedKeys(t.rules) {
 		_, _ = fmt.Fprintf(&b, "\n| %s | %d |", rule, t.rules[rule])
+		if files := t.files[rule]; len(files) > 0 {
+			_, _ = fmt.Fprintf(&b, " %d Dockerfiles: %s |", len(files), strings.Join(files, ", "))
+		}
 	}
 	return b.String()
 }
@@ -185,6 +196,11 @@ func tryRepair(t *testing.T, r Repair, all *repairTally) {
 		all.unbuildable++
 		t.Logf("%s: the original: %v", r, err)
 		return
+	}
+	for _, rule := range r.Rules {
+		if file := strings.TrimPrefix(t.Name(), "TestRepairs/") + ": " + r.Before.Build.Dockerfile; !slices.Contains(all.files[rule], file) {
+			all.files[rule] = append(all.files[rule], file)
+		}
 	}
 	if compareRepair(t, daemon, r, before, all) {
 		changeSource(t, daemon, r, 1, all)
@@ -272,27 +288,54 @@ func buildChanged(t *testing.T, d *Daemon, r Repair, seen *buildcache.Seen, all 
 	return ran
 }
 
-// changedSource is a file whose change runs a step of the repaired Dockerfile again that takes it.
+// changedSource is a file whose change runs a step of the repaired Dockerfile again that takes it: with a
+// suggestion of copy-before-install one with which fewer commands run again, where there is such a file.
 func changedSource(ctx context.Context, r Repair, seen *buildcache.Seen) string {
 	const most = 200
-	tried := 0
+	tried, first := 0, ""
 	for _, p := range sortedKeys(r.After.Tree) {
 		f := r.After.Tree[p]
 		if f.Link != "" || slices.Contains(r.Manifests, p) || !slices.Contains([]string{".py", ".js", ".ts", ".go", ".html", ".css"}, filepath.Ext(p)) {
 			continue
 		}
 		if tried++; tried > most {
-			return ""
+			break
 		}
-		_, keys, err := r.After.with(p, f.Data+"\n").Keys(ctx)
-		if err != nil {
+		some, with, err := rebuilt(ctx, r.After.with(p, f.Data+"\n"), seen)
+		switch {
+		case err != nil:
 			return ""
+		case !some:
+			continue
+		case !slices.Contains(r.Rules, "copy-before-install"):
+			return p
 		}
-		if slices.ContainsFunc(buildcache.Predict(keys, seen), func(o buildcache.Prediction) bool { return o.State == buildcache.Rebuilt }) {
+		if first == "" {
+			first = p
+		}
+		if _, without, err := rebuilt(ctx, r.Before.with(p, f.Data+"\n"), seen); err == nil && with < without {
 			return p
 		}
 	}
-	return ""
+	return first
+}
+
+// rebuilt predicts whether a step runs again, and how many commands do.
+func rebuilt(ctx context.Context, side Side, seen *buildcache.Seen) (some bool, commands int, _ error) {
+	plan, keys, err := side.Keys(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	for i, o := range buildcache.Predict(keys, seen) {
+		if o.State != buildcache.Rebuilt {
+			continue
+		}
+		some = true
+		if strings.HasPrefix(strings.ToUpper(plan.Steps[i].Instruction), "RUN") {
+			commands++
+		}
+	}
+	return some, commands, nil
 }
 
 // web is the address of a server that has something at every path.

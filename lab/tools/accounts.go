@@ -49,8 +49,16 @@ func first(values map[string]string, names ...string) (string, bool) {
 func user(program string, args []string) error {
 	name, values := account(args)
 	passwd, err := os.ReadFile("/etc/passwd")
-	if err != nil || name == "" || strings.Contains("\n"+string(passwd), "\n"+name+":") {
+	if err != nil || name == "" {
 		return err
+	}
+	_, made := first(values, "-m", "--create-home")
+	_, not := first(values, "-M", "--no-create-home", "-H")
+	made = made || program == "adduser" && !not
+	if _, rest, there := strings.Cut("\n"+string(passwd), "\n"+name+":"); there {
+		// The base image has it already, for a later step is to run as this user.
+		f := strings.Split(rest, ":")
+		return ownHome(made, values, name, f[1], f[2])
 	}
 	id, ok := first(values, "-u", "--uid")
 	if !ok {
@@ -65,25 +73,32 @@ func user(program string, args []string) error {
 	} else if own, err = groupID(groupName); err != nil {
 		return err
 	}
-	dir, ok := first(values, "-d", "--home-dir", "--home")
-	if !ok || dir == "" {
-		dir = "/home/" + name
+	if err := ownHome(made, values, name, id, own); err != nil {
+		return err
 	}
-	_, made := first(values, "-m", "--create-home")
-	_, not := first(values, "-M", "--no-create-home", "-H")
-	if made || program == "adduser" && !not {
-		number, errs := strconv.Atoi(id)
-		groupNumber, err := strconv.Atoi(own)
-		if _, there := os.Stat(dir); there != nil {
-			if err := errors.Join(errs, err, os.MkdirAll(dir, 0o755), os.Chown(dir, number, groupNumber)); err != nil {
-				return err
-			}
-			if err := skeleton(dir, number, groupNumber); err != nil {
-				return err
-			}
-		}
+	return os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n", name, id, own, homeOf(values, name))...), 0o644)
+}
+
+// homeOf is the home directory that options give a user.
+func homeOf(values map[string]string, name string) string {
+	if dir, _ := first(values, "-d", "--home-dir", "--home"); dir != "" {
+		return dir
 	}
-	return os.WriteFile("/etc/passwd", append(passwd, fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n", name, id, own, dir)...), 0o644)
+	return "/home/" + name
+}
+
+// ownHome makes a user's home directory where one is asked for and there is none.
+func ownHome(asked bool, values map[string]string, name, id, group string) error {
+	dir := homeOf(values, name)
+	if _, err := os.Stat(dir); err == nil || !asked {
+		return nil
+	}
+	number, errs := strconv.Atoi(id)
+	groupNumber, err := strconv.Atoi(group)
+	if err := errors.Join(errs, err, os.MkdirAll(dir, 0o755), os.Chown(dir, number, groupNumber)); err != nil {
+		return err
+	}
+	return skeleton(dir, number, groupNumber)
 }
 
 // skeleton copies what every new home has.

@@ -25,13 +25,16 @@ func commit() error {
 	return err
 }
 
+// projectFiles are those that a project of any language may have.
+var projectFiles = []string{"README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"}
+
 // clone makes a repository with nothing to speak of in it.
 func clone(words []string) error {
 	into := words[len(words)-1]
 	if strings.Contains(into, ":") {
 		into = strings.TrimSuffix(filepath.Base(into), ".git")
 	}
-	for _, f := range []string{".git/HEAD", "README.md", "requirements.txt", "setup.py", "package.json", "Gemfile"} {
+	for _, f := range append([]string{".git/HEAD"}, projectFiles...) {
 		if err := write(filepath.Join(into, f), ""); err != nil {
 			return err
 		}
@@ -39,7 +42,7 @@ func clone(words []string) error {
 	return nil
 }
 
-// download leaves a file where the flags say that one is left. Its text is the address.
+// download leaves a file where the flags say that one is left, and puts it out where they say none.
 func download(name string, args []string) error {
 	into, address, last := "", "", ""
 	for i := 0; i < len(args); i++ {
@@ -69,9 +72,25 @@ func download(name string, args []string) error {
 	}
 	switch {
 	case into == "-" || into == "" && (name == "curl" || address == ""):
+		fmt.Print(printed(address))
 		return nil
 	case into == "" || into == ".":
 		into = last
 	}
-	return write(into, address)
+	// A comment: what is downloaded may be run as a script.
+	return write(into, "# "+address+"\n")
+}
+
+// printed is what a download puts out that the command behind it in the pipe needs: an archive, the script
+// that adds NodeSource's packages and fetches the index, or the one that installs nvm. Others put out nothing.
+func printed(address string) string {
+	switch {
+	case archive.MatchString(address):
+		return "# " + address + "\n"
+	case strings.Contains(address, "deb.nodesource.com/setup"):
+		return "apt-get update\n"
+	case strings.Contains(address, "/nvm/") && strings.HasSuffix(address, "install.sh"):
+		return "mkdir -p \"${NVM_DIR:=$HOME/.nvm}\"; echo 'nvm() { :; }' > \"$NVM_DIR/nvm.sh\"\n"
+	}
+	return ""
 }

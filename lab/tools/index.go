@@ -35,8 +35,11 @@ func resolve(line string, constraints map[string]string) (string, error) {
 	all := specifier.FindAllStringSubmatch(m[3]+","+constraints[name], -1)
 	versions := []string{"0.9", "1.0", latest}
 	for _, s := range all {
-		if strings.HasPrefix(s[1], "==") && !strings.HasSuffix(s[2], "*") {
-			versions = append(versions, s[2]) // the index has what people pin
+		switch prefix, wild := strings.CutSuffix(s[2], ".*"); { // the index has what people name
+		case s[1] == ">":
+			versions = append(versions, s[2]+".1")
+		case s[1] != "!=" && s[1] != "<":
+			versions = append(versions, prefix+map[bool]string{true: ".0"}[wild])
 		}
 	}
 	for _, v := range versions {

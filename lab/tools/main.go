@@ -66,6 +66,10 @@ func run(name string, args []string) error {
 		return group(args)
 	case name == "curl" || name == "wget":
 		return download(name, args)
+	case name == "tar" || name == "unzip":
+		return unpack(name, args)
+	case slices.Contains([]string{"md5sum", "sha1sum", "sha256sum", "sha512sum"}, name):
+		return checksum(name, args)
 	case name == "venv" || name == "virtualenv":
 		return environment(words)
 	case reads(name, words):

@@ -81,6 +81,12 @@ func (m manager) install(flags []string) error {
 	if dir := os.Getenv("UV_PROJECT_ENVIRONMENT"); dir != "" && m.cache == "uv" {
 		m.makes = filepath.Join(dir, "lib")
 	}
+	if own := os.Getenv("POETRY_VIRTUALENVS_IN_PROJECT"); m.cache == "pypoetry" && (own == "1" || strings.EqualFold(own, "true")) {
+		if err := environment([]string{".venv"}); err != nil {
+			return err
+		}
+		m.makes = ".venv/lib/python3/site-packages/poetry"
+	}
 	if err := write(filepath.Join(m.makes, "installed"), text); err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ func apt(words []string) error {
 			if err := write("/usr/share/doc/"+name+"/copyright", name+" "+string(text)); err != nil {
 				return err
 			}
+			if err := bring(name); err != nil {
+				return err
+			}
 			if _, err := os.Stat("/etc/apt/apt.conf.d/docker-clean"); err != nil {
 				if err := write(aptArchive+"/"+name+".deb", name); err != nil {
 					return err
@@ -93,6 +96,31 @@ func certificates() error {
 		return err
 	}
 	return write("/etc/ssl/certs/ca-certificates.crt", own)
+}
+
+// packagePaths are what packages bring that Dockerfiles put files into or edit: directories, which end in a slash,
+// and files.
+var packagePaths = map[string][]string{
+	"cron":       {"/etc/cron.d/", "/etc/cron.daily/"},
+	"locales":    {"/etc/locale.gen"},
+	"nginx":      {"/etc/nginx/conf.d/", "/var/lib/nginx/", "/var/log/nginx/"},
+	"sudo":       {"/etc/sudoers.d/"},
+	"supervisor": {"/etc/supervisor/conf.d/", "/var/log/supervisor/"},
+}
+
+// bring makes those of a package.
+func bring(name string) error {
+	for _, p := range packagePaths[name] {
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			return err
+		}
+		if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(p, "/") {
+			if err := write(p, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // empty removes what is in a directory.
@@ -160,6 +188,9 @@ func apk(words, flags []string) error {
 	if words[0] == "add" {
 		for _, p := range words[1:] {
 			if err := write("/usr/share/apk/"+p, p); err != nil {
+				return err
+			}
+			if err := bring(p); err != nil {
 				return err
 			}
 		}
