@@ -28,6 +28,8 @@ func (m *move) reads(i shelleffects.Install) Reason {
 			file = m.broughtBy(image)
 		}
 		switch {
+		case !kept && m.source.files[image] != "":
+			return rules.StepBetween // it reads what the COPY brings
 		case !kept && m.source.covers(image):
 			return rules.ManifestMissing
 		case file == "" && !man.Optional && shelleffects.Covers(m.source.dest, image):

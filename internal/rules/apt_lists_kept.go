@@ -172,6 +172,9 @@ func setupAddress(c *dockerfile.Command) string {
 	return ""
 }
 
+// listsMount is the mount that keeps the index out of the layer.
+const listsMount = "--mount=type=cache,target=" + shelleffects.AptLists + ",sharing=locked"
+
 func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {
 	in := lane[i].in
 	text := p.commandText(in, update)
@@ -199,8 +202,11 @@ func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {
 			f.Related = append(f.Related, p.place(r.in))
 		}
 		f.Advice = say("Update and install in one RUN that ends with ", code("… && "+AptListsRemoval), ".")
+		if mount {
+			f.Advice = say("Update and install in one RUN, with the index in a cache mount: ", code(listsMount), ".")
+		}
 	case mount:
-		f.Advice = say("Keep it in a cache mount: ", code("--mount=type=cache,target="+shelleffects.AptLists+",sharing=locked"), ".")
+		f.Advice = say("Keep it in a cache mount: ", code(listsMount), ".")
 	}
 	e := p.effectsOf(in)
 	if len(rely) == 0 && len(e.Packages) == 0 && len(e.Updates) > 0 {

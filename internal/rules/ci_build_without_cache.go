@@ -31,7 +31,7 @@ var _ = register(&Rule{
 		"a branch reads its own cache and that of the default branch, a pull request its own and that of its base, and one tag never reads another's. Cache mounts are not exported.",
 	Not: "Workflows that only releases, tags, schedules or a person start (GitHub's cache of one tag is not read by the next, and a nightly build may be meant to be fresh); jobs and steps under conditions of that kind or of an unknown one; workflows for changes of a few named files; " +
 		"repositories that show a builder without BuildKit, and runners with Windows, which have none; self-hosted and larger runners, which may keep a local cache; builders of Docker Build Cloud, Depot, Blacksmith and Namespace, which keep theirs, and every builder whose making is not read; " +
-		"a second build of the same Dockerfile in a job, which finds the first one's cache; Dockerfiles that run nothing; " +
+		"a second build of the same Dockerfile in a job, which finds the first one's cache; builds by `docker compose` and bake, whose files may keep a cache; Dockerfiles that run nothing; " +
 		"images whose base the same workflow builds, or whose base image is another one with each build. " +
 		"Cache settings that hang on an expression count as kept. The comment that switches the rule off stands above the step, or above its `uses:`.",
 	Sources: []Source{
