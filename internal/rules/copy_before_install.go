@@ -40,6 +40,7 @@ type served struct {
 	in       *dockerfile.Instruction
 	installs []shelleffects.Install
 	reads    []readsOf // of installs, one for one
+	scripted bool      // some of them stand in a script of package.json
 	reading  bool      // one of them reads manifests that the file copies
 	weak     bool      // it reads only manifests that the file does not copy
 }
@@ -90,9 +91,10 @@ func (p *Pass) installGroups(lane []step) []*installGroup {
 // serve finds the installs of a RUN that need not stand below the source.
 func (p *Pass) serve(lane []step, i int) *served {
 	e := p.effectsOf(lane[i].in)
-	s := &served{i: i, in: lane[i].in, weak: true}
+	scripted := p.scriptedInstalls(lane, i)
+	s := &served{i: i, in: lane[i].in, weak: true, scripted: len(scripted) > 0}
 	needsSource := false
-	for _, install := range e.Installs {
+	for _, install := range append(slices.Clone(e.Installs), scripted...) {
 		if p.fromLines(lane[i].in, install) {
 			install.Manifests = append(slices.Clone(install.Manifests), shelleffects.Manifest{}) // which one is not known
 		}

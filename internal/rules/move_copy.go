@@ -22,6 +22,8 @@ func (p *Pass) moveCopy(g *installGroup) (*Unit, Reason) {
 		return nil, InOnBuild
 	case c.mount:
 		return nil, CopyOptions
+	case slices.ContainsFunc(g.runs, func(s served) bool { return s.scripted }):
+		return nil, NotProven
 	case g.at < 0:
 		return nil, StepBetween // other stages build on it as it stands
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -103,4 +104,76 @@ func harmlessHook(script string) bool {
 		return true
 	})
 	return harmless
+}
+
+// scriptedInstalls are the installs that a RUN makes by running a script of a package.json which a COPY brings
+// ("yarn ui:install", "npm run setup"), where the script does nothing else that is not known.
+func (p *Pass) scriptedInstalls(lane []step, i int) []shelleffects.Install {
+	var out []shelleffects.Install
+	state := p.states[lane[i].in]
+	for _, cmd := range p.effectsOf(lane[i].in).Unknown {
+		name, rest := packageScript(cmd)
+		if name == "" || !cmd.DirKnown || p.Context == nil || p.Read == nil {
+			continue
+		}
+		dir := cmd.Dir
+		if !path.IsAbs(dir) {
+			dir = path.Join("/", state.Workdir, dir)
+		}
+		at, ok := p.locate(lane, i, path.Join(dir, "package.json"))
+		if !ok {
+			continue
+		}
+		file, err := p.Read(p.Context.RepoPath(at.file))
+		if err != nil {
+			continue
+		}
+		var project packageJSON
+		if json.Unmarshal(file.Data, &project) != nil || project.Scripts[name] == "" || project.Scripts["pre"+name]+project.Scripts["post"+name] != "" {
+			continue
+		}
+		run := asRun(project.Scripts[name] + " " + rest)
+		if run == nil {
+			continue
+		}
+		state.Workdir, state.WorkdirKnown = dir, true
+		e := shelleffects.Of(run, state)
+		if e.Unread || len(e.Unknown) > 0 {
+			continue
+		}
+		for _, install := range e.Installs {
+			install.Command = cmd
+			out = append(out, install)
+		}
+	}
+	return out
+}
+
+// plainWord is a word that means itself in a shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./=:@,+-]+$`)
+
+// packageScript is the script of a package.json that a command runs, and what it hands on to it; "" for none.
+// Source: npm's documentation, "npm run"; Yarn's, "yarn run"; pnpm's, "pnpm run".
+func packageScript(cmd *dockerfile.Command) (name, rest string) {
+	if cmd.Name != "npm" && cmd.Name != "yarn" && cmd.Name != "pnpm" {
+		return "", ""
+	}
+	words := cmd.Words[1:]
+	run := len(words) > 0 && (words[0].Value == "run" || words[0].Value == "run-script")
+	if run {
+		words = words[1:]
+	}
+	if len(words) == 0 || cmd.Name == "npm" && !run || strings.HasPrefix(words[0].Value, "-") {
+		return "", ""
+	}
+	var handed []string
+	for _, w := range words {
+		if !w.Literal || !plainWord.MatchString(w.Value) {
+			return "", ""
+		}
+		if w.Value != "--" {
+			handed = append(handed, w.Value)
+		}
+	}
+	return handed[0], strings.Join(handed[1:], " ")
 }
