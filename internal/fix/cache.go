@@ -387,9 +387,10 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 			return rules.CacheUsed
 		}
 		for _, i := range s.in.File.Instructions {
-			whole := i.Run() == nil && slices.Contains(s.copySources(i, stage, dir), "/")
-			if whole && s.namedLater(i.Stage, slices.Index(i.Stage.Instructions, i)+1, top, 0) {
-				return rules.CacheUsed
+			for _, src := range s.copySources(i, stage, dir) {
+				if i.Run() == nil && shelleffects.Covers(src, top) && s.namedWhereCopied(i, src, top) {
+					return rules.CacheUsed
+				}
 			}
 		}
 	}
@@ -416,6 +417,17 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 		}
 	}
 	return ""
+}
+
+// namedWhereCopied says whether a RUN below a COPY of a directory, or of one above it, names it where the COPY puts
+// it, or where that is is not known.
+func (s scene) namedWhereCopied(i *dockerfile.Instruction, src, dir string) bool {
+	dest, _, known := s.dest(i)
+	at := path.Join(dest, strings.TrimPrefix(dir, src))
+	if cmd, ok := i.Command.(*instructions.CopyCommand); !ok || cmd.Parents {
+		at = path.Join(dest, dir)
+	}
+	return !known || s.namedLater(i.Stage, slices.Index(i.Stage.Instructions, i)+1, at, 0)
 }
 
 // madeFor is the topmost directory that is in the image for a cache only, as far as the file and what every

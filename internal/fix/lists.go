@@ -111,6 +111,8 @@ func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 			case !shelleffects.Overlaps(src, shelleffects.AptLists):
 			case src != "/":
 				return rules.IndexUsed
+			case i.Run() == nil && s.namedWhereCopied(i, src, shelleffects.AptLists):
+				return rules.IndexUsed
 			case i.Run() == nil:
 				// A copy of all of it: what stands below has the index, too.
 				if reason := s.unreadFrom(i.Stage, slices.Index(i.Stage.Instructions, i)+1, u, 0); reason != "" {
