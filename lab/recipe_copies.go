@@ -122,5 +122,6 @@ func (s *cook) acrossStages() {
 	flags := s.copyFlags()
 	s.add(pick(s.Random, "COPY --from="+from.name+flags+" "+dest+" "+dest, "COPY --from="+from.name+flags+" "+dest+"/ ./", "COPY --from="+from.name+flags+" /usr/local /usr/local", "COPY --from="+from.name+" /root /root", "COPY --from="+from.name+" /var/lib /var/lib", "COPY --from="+from.name+flags+" / /old/",
 		"COPY --from="+from.name+" /root/.cach[e] /opt/cache/", "COPY --from="+from.name+" /usr/local/li* /usr/local/lib/", "COPY --from="+from.name+" /tmp /opt/tmp", "RUN --mount=type=bind,from="+from.name+",source="+dest+",target=/mnt ls -R /mnt | grep -v -e ocker -e HEAD > /tmp/mounted",
-		"RUN --mount=from="+from.name+",target=/mnt cp -r /mnt/root /opt/root", "COPY --from="+from.name+" /var/lib/ap[t] /var/lib/apt/"))
+		"RUN --mount=from="+from.name+",target=/mnt cp -r /mnt/root /opt/root", "COPY --from="+from.name+" /var/lib/ap[t] /var/lib/apt/", "COPY --from="+from.name+" /var/lib/ap? /opt/lists/", "COPY --from="+from.name+" /var/lib /opt/varlib", "COPY --from="+from.name+" /root/.cache/p* /opt/cache/", "COPY --from="+from.name+" $HOME/.cache /opt/cache/", "COPY --from="+from.name+" ${APP_HOME:-/app} /opt/app/",
+		"RUN --mount=from="+from.name+",target=/mnt cp -r /mnt/var/lib/apt /opt/apt || true", "RUN --mount=type=bind,from="+from.name+",source=/root,target=/mnt cp -r /mnt/.cache /opt/cache || true"))
 }
