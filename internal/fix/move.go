@@ -32,6 +32,8 @@ type move struct {
 // COPYs put in its place, and nothing that these instructions write may be overwritten by it:
 //   - a RUN consists of commands that the table of effects knows; none of them names a path of the
 //     source, runs in a directory that only the source makes, or is a program of the source;
+//   - where the directory that a RUN starts in is the base image's own, and not known, the RUN reads and writes
+//     nothing by a path from there;
 //   - an install reads manifests that are there, and with them all that they include, and no local
 //     path; what it makes (a virtual environment, node_modules, --target) is not among the files,
 //     and in a build from a local directory the ignore file leaves it out;
@@ -289,6 +291,9 @@ func (m *move) run(i *dockerfile.Instruction) Reason {
 	if len(effects.Unknown) > 0 {
 		return rules.StepBetween
 	}
+	if !state.WorkdirKnown && hangsOnWorkdir(run, state) {
+		return rules.BaseUnknown
+	}
 	for _, mount := range run.Mounts {
 		switch mount.Type {
 		case instructions.MountTypeCache, instructions.MountTypeSecret, instructions.MountTypeSSH:
@@ -331,12 +336,39 @@ func (m *move) run(i *dockerfile.Instruction) Reason {
 	return ""
 }
 
+// hangsOnWorkdir says whether what a RUN reads or writes hangs on the directory that it starts in.
+func hangsOnWorkdir(run *dockerfile.Run, state dockerfile.State) bool {
+	places := func(workdir string) []string {
+		state.Workdir = workdir
+		e := shelleffects.Of(run, state)
+		var all []string
+		for _, t := range e.Touches {
+			all = append(all, t.Paths...)
+		}
+		for _, p := range e.Packages {
+			all = append(all, p.Files...)
+		}
+		for _, i := range e.Installs {
+			all = slices.Concat(all, i.Writes, i.LocalPaths)
+			for _, m := range i.Manifests {
+				at, _ := i.Path(m.Path)
+				all = append(all, at)
+			}
+		}
+		return all
+	}
+	return !slices.Equal(places("/"), places("/of/the/image"))
+}
+
 // steersFromSource says whether an install of the RUN is told to read a file of the source beside its
 // manifests: by a word of its command (pip's --cert, apt's -o), or by a variable that tools look at by
 // themselves (SSL_CERT_FILE, PIP_FIND_LINKS, APT_CONFIG).
 func (m *move) steersFromSource(e shelleffects.Effects, state dockerfile.State) bool {
 	brings := func(dir, word string) bool {
 		word = strings.Trim(word, `"'`)
+		if !path.IsAbs(word) && !path.IsAbs(dir) && !state.WorkdirKnown {
+			return slices.ContainsFunc(m.source.sorted, func(image string) bool { return strings.HasSuffix(image, path.Join("/", dir, word)) })
+		}
 		if !path.IsAbs(word) {
 			word = path.Join("/", state.Workdir, dir, word)
 		}
@@ -419,6 +451,9 @@ func (m *move) command(c *dockerfile.Command, state dockerfile.State) Reason {
 		}
 		at := program.Value
 		if !path.IsAbs(at) {
+			if !known {
+				return rules.StepBetween
+			}
 			at = path.Join(dir, at)
 		}
 		if m.source.covers(path.Clean(at)) {
