@@ -22,6 +22,7 @@ type move struct {
 	source placed // what it brings
 	kept   placed // what of it is still there before the steps that it passes
 	chown  bool
+	at     *dockerfile.Instruction // the RUN that is judged
 	// dirs are directories that are there, with the same owner as before the edit, whether the COPY
 	// has run or not.
 	dirs []string
@@ -285,6 +286,7 @@ func (m *move) makes(dir string) bool {
 func (m *move) run(i *dockerfile.Instruction) Reason {
 	state, run := m.states[i], i.Run()
 	effects := m.effects(i)
+	m.at = i
 	if run == nil || effects.Unread || silentReads(run) {
 		return rules.ScriptUnread
 	}

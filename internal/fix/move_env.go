@@ -52,14 +52,16 @@ func (s scene) moveEnv(u *unit, e rules.MoveEnv) Reason {
 // buildsOwn says whether an install of a step may build something of the repository: its manifests, as far as a COPY
 // brings them, name a local path or run scripts of the project, or they cannot be read.
 func (s scene) buildsOwn(i *dockerfile.Instruction) bool {
-	m := move{scene: s, step: i, below: i}
+	m := move{scene: s, step: i, below: i, at: i}
 	for _, install := range s.effects(i).Installs {
 		var files []string
 		for _, man := range install.Manifests {
 			image, known := install.Path(man.Path)
 			file := ""
 			if known {
-				file = m.broughtBy(image)
+				if file = m.boundTo(image); file == "" {
+					file = m.broughtBy(image)
+				}
 			}
 			if file == "" || man.Constraint {
 				continue

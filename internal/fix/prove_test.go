@@ -274,12 +274,14 @@ func TestArgumentPastABuild(t *testing.T) {
 	}
 }
 
-// TestManifestOfAnotherCopy moves a COPY of what a manifest names that another COPY brings.
+// TestManifestOfAnotherCopy moves a COPY of what a manifest names that another COPY, or a mount, brings.
 func TestManifestOfAnotherCopy(t *testing.T) {
 	for _, c := range []struct{ name, manifests, install, text string }{
 		{"uv, a path", "pyproject.toml uv.lock", "uv sync --locked --no-install-project", "[project]\nname = 'x'\nversion = '1'\n[tool.uv.sources]\nlib = { path = '../srv/lib' }\n"},
 		{"pip, a path", "requirements.txt", "pip install -r requirements.txt", "-e /srv/lib\n"},
 		{"pip, nothing of the source", "requirements.txt", "pip install -r requirements.txt", ""},
+		{"pip, a path, in a mount", "uv.lock", "--mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt", "-e /srv/lib\n"},
+		{"pip, nothing of the source, in a mount", "uv.lock", "--mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := "FROM python:3.12\nWORKDIR /app\nCOPY " + c.manifests + " ./\nCOPY lib/ /srv/lib/\nRUN " + c.install + "\n"

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
@@ -23,6 +24,12 @@ func (m *move) reads(i shelleffects.Install) Reason {
 		if !known {
 			return rules.ManifestUnknown
 		}
+		if file := m.boundTo(image); file != "" {
+			if reason := m.boundManifest(i, man, file); reason != "" {
+				return reason
+			}
+			continue
+		}
 		file, kept := m.kept.files[image]
 		if !kept {
 			file = m.broughtBy(image)
@@ -34,6 +41,8 @@ func (m *move) reads(i shelleffects.Install) Reason {
 			return rules.ManifestMissing
 		case file == "" && !man.Optional && shelleffects.Covers(m.source.dest, image):
 			return rules.ManifestMissing // made before the build, perhaps, and brought by the COPY
+		case file == "" && !man.Optional && m.mayBeMade(image):
+			return rules.ManifestUnknown // it may name paths of the source
 		case file == "":
 			continue
 		case !m.isFile(file):
@@ -66,6 +75,92 @@ func (m *move) reads(i shelleffects.Install) Reason {
 		return rules.ManifestMissing
 	}
 	for _, f := range set.Files {
+		if m.gone(f) {
+			return rules.ManifestMissing
+		}
+		if reason := m.requirementsFile(i, f); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// mayBeMade says whether a file that no COPY of the context brings may be there all the same: from another stage,
+// by a mount, or made by a command above.
+func (m *move) mayBeMade(image string) bool {
+	if m.at != nil && m.at.Run() != nil && slices.ContainsFunc(m.at.Run().Mounts, func(mount *instructions.Mount) bool {
+		return mount.Type != instructions.MountTypeTmpfs && shelleffects.Overlaps(m.mountTarget(m.at, mount), image)
+	}) {
+		return true
+	}
+	for stage := m.step.Stage; stage != nil; stage = stage.Parent {
+		for _, o := range stage.Instructions {
+			if o == m.at {
+				break
+			}
+			switch o.Keyword {
+			case "COPY", "ADD":
+				dest, _, known := m.dest(o)
+				if cmd, ok := o.Command.(*instructions.CopyCommand); (!ok || cmd.From != "") && (!known || shelleffects.Covers(dest, image)) {
+					return true
+				}
+			case "RUN":
+				e := m.effects(o)
+				if e.Unread || len(e.Unknown) > 0 || slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
+					return slices.ContainsFunc(t.Paths, func(p string) bool { return shelleffects.Overlaps(p, image) })
+				}) || slices.ContainsFunc(o.Run().Commands, func(c *dockerfile.Command) bool { return len(c.Redirects) > 0 }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// gone says whether a requirements file comes with the moved COPY and is not kept in its place.
+func (m *move) gone(f *requirements.File) bool {
+	file := m.contextPath(f.Source.Path)
+	return m.source.brought[file] && !m.kept.brought[file]
+}
+
+// boundTo is the file of the context that a bind mount of the RUN puts at a path; "" where none does.
+func (m *move) boundTo(image string) string {
+	if m.at == nil || m.at.Run() == nil {
+		return ""
+	}
+	for _, mount := range m.at.Run().Mounts {
+		target := m.mountTarget(m.at, mount)
+		if mount.Type != instructions.MountTypeBind || mount.From != "" || !shelleffects.Covers(target, image) {
+			continue
+		}
+		if file := path.Join(mount.Source, strings.TrimPrefix(image, target)); m.isFile(strings.TrimPrefix(file, "/")) {
+			return strings.TrimPrefix(file, "/")
+		}
+	}
+	return ""
+}
+
+// boundManifest judges a manifest that a bind mount shows the install: it is there without the source, and so has to
+// be what it names.
+func (m *move) boundManifest(i shelleffects.Install, man shelleffects.Manifest, file string) Reason {
+	repo := m.in.Context.RepoPath(file)
+	switch {
+	case i.Tool != "pip" && i.Tool != "uv" && (i.Tool != "pipenv" || path.Base(man.Path) == "Pipfile" || path.Base(man.Path) == "Pipfile.lock"):
+		return m.manifestFile(i, repo)
+	case path.Ext(file) == ".toml" || path.Ext(file) == ".lock":
+		return m.project(repo)
+	}
+	set, err := requirements.Collect([]string{repo}, nil, m.in.Read)
+	switch {
+	case err != nil || set == nil:
+		return rules.ManifestUnknown
+	case len(set.Missing) > 0:
+		return rules.ManifestMissing
+	}
+	for _, f := range set.Files {
+		if f.Source.Path != repo && m.gone(f) {
+			return rules.ManifestMissing
+		}
 		if reason := m.requirementsFile(i, f); reason != "" {
 			return reason
 		}
@@ -75,10 +170,6 @@ func (m *move) reads(i shelleffects.Install) Reason {
 
 // requirementsFile judges one file of an install's set.
 func (m *move) requirementsFile(i shelleffects.Install, f *requirements.File) Reason {
-	file := m.contextPath(f.Source.Path)
-	if m.source.brought[file] && !m.kept.brought[file] {
-		return rules.ManifestMissing
-	}
 	if len(f.Errors) > 0 {
 		return rules.ManifestUnknown
 	}
