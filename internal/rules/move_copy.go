@@ -380,17 +380,49 @@ func (p *Pass) overwrites(g *installGroup) Reason {
 		}
 		// Another user's pip installs below the home directory when it may not write elsewhere.
 		root := state.User == "" && state.BaseKnown || state.User == "root" || state.User == "0"
-		if !root && shelleffects.Overlaps("/home", c.dest) {
+		if root {
+			continue
+		}
+		homes := p.homesOf(g.lane, s.i)
+		if shelleffects.Overlaps("/home", c.dest) {
 			home := "~"
 			if user, _, _ := strings.Cut(state.User, ":"); user != "" {
 				home = path.Join("/home", user)
 			}
-			if !p.leftOut(path.Join(home, ".local"), c) {
+			homes = append(homes, home)
+		}
+		for _, home := range homes {
+			if (home == "~" || shelleffects.Overlaps(home, c.dest)) && !p.leftOut(path.Join(home, ".local"), c) {
 				return Overwrites
 			}
 		}
 	}
 	return ""
+}
+
+// homesOf are directories that a variable or a command above a step names as somebody's home: "useradd -d /app app".
+func (p *Pass) homesOf(lane []step, i int) []string {
+	var homes []string
+	if home := p.states[lane[i].in].Env["HOME"]; path.IsAbs(home) {
+		homes = append(homes, path.Clean(home))
+	}
+	for _, st := range lane[:i] {
+		for _, c := range commandsOf(st.in) {
+			if !shelleffects.Accounts(c) {
+				continue
+			}
+			for _, w := range c.Words[1:] {
+				dir, known := shelleffects.Expand(strings.Trim(w.Value, `"'`), p.states[st.in].Env)
+				if _, value, option := strings.Cut(dir, "="); option {
+					dir = value
+				}
+				if known && path.IsAbs(dir) {
+					homes = append(homes, path.Clean(dir))
+				}
+			}
+		}
+	}
+	return homes
 }
 
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9._@+=,:/~-]+$`)
