@@ -243,7 +243,7 @@ func (v *view) match(c *copied) {
 		s.found, s.whole = len(files) > 0, whole
 		if !s.found {
 			// What git does not show (generated, downloaded before the build) is judged by its name.
-			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.")
+			s.whole = s.root || strings.HasSuffix(s.text, "/") || strings.HasSuffix(s.text, "/.") || c.in.Keyword == "ADD" && isArchive(s.text)
 		}
 		if v.pairs += len(files); v.pairs > maxPairs {
 			s.found, within = false, false // a Dockerfile that copies a large tree over and over is not followed
