@@ -29,6 +29,19 @@ var plainDefault = regexp.MustCompile(`(?i)^["']?(|unknown|unspecified|undefined
 // tagDefault is a default that is a tag or a branch of something to fetch, rather than the project's version.
 var tagDefault = regexp.MustCompile(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
 
+// ownVersion says whether a name is that of the version of a Python package which is a directory of the context's root,
+// as ACME_VERSION is of acme: the project's own.
+func (p *Pass) ownVersion(name string) bool {
+	prefix, ok := strings.CutSuffix(strings.ToLower(name), "_version")
+	if !ok || p.Context == nil {
+		return false
+	}
+	return slices.ContainsFunc(p.Context.Tree.Entries, func(e buildcontext.Entry) bool {
+		dir, file, ok := strings.Cut(e.Path, "/")
+		return ok && file == "__init__.py" && strings.ToLower(dir) == prefix
+	})
+}
+
 // known is how it is known that an ARG changes.
 type known struct {
 	as     string // "build": with each build, "release": with each release; "" for neither
@@ -64,12 +77,13 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	if passed || value != nil && !plainDefault.MatchString(*value) {
 		return known{}
 	}
+	release := releaseName.MatchString(name) || p.ownVersion(name)
 	switch {
-	case value == nil && releaseName.MatchString(name) && (use.needed || use.labelled):
+	case value == nil && release && (use.needed || use.labelled):
 		return known{as: "release"} // without a value what uses it would make no sense
-	case releaseName.MatchString(name) && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
+	case release && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
 		return known{as: "release"}
-	case releaseName.MatchString(name) && use.labelled && !p.writtenDown() && value != nil && !tagDefault.MatchString(*value):
+	case release && use.labelled && !p.writtenDown() && value != nil && !tagDefault.MatchString(*value):
 		return known{as: "release"} // the image says under its value what it is
 	case value == nil && use.pretends:
 		return known{as: "release", use: "the version that the project is built as"}
