@@ -66,6 +66,7 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 		return nil
 	}
 	s := &systemInstall{i: i, in: in}
+	var installs []shelleffects.PackageInstall
 	removed, stays := false, false
 	for _, k := range e.Packages {
 		if k.Upgrade {
@@ -77,6 +78,7 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 			removed, stays = removed || gone, stays || !gone
 		}
 		s.tool, s.last = k.Tool, k.Command
+		installs = append(installs, k)
 	}
 	if removed && !stays && len(e.Installs)+len(e.Unknown) > 0 {
 		return nil // needed for what the same RUN builds
@@ -89,12 +91,21 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 	if s.last == nil {
 		return nil
 	}
-	for j := range lane[:i] {
-		for _, c := range p.copiesOf(lane[j].in) {
-			if !c.mount && c.excess(nil) != 0 && (c.directory() || !p.copiesDirectory(lane)) && p.apartFromPackages(c, s) {
-				s.front = append(s.front, j)
+	for {
+		for j := range lane[:i] {
+			for _, c := range p.copiesOf(lane[j].in) {
+				if !c.mount && c.excess(nil) != 0 && (c.directory() || !p.copiesDirectory(lane)) && p.apartFromPackages(c, s) {
+					s.front = append(s.front, j)
+				}
 			}
 		}
+		n := len(installs) - 1
+		if len(s.front) > 0 || n < 1 || len(s.lists) > 0 {
+			break
+		}
+		// What the step installs before it uses the source could have been installed before.
+		installs = installs[:n]
+		s.tool, s.last = installs[n-1].Tool, installs[n-1].Command
 	}
 	if len(s.front) == 0 {
 		return nil
