@@ -84,7 +84,7 @@ func resolved(data []byte) []byte {
 
 // contents is a digest of everything below a path, for a build backend may read all of it, but for
 // Dockerfiles: their text is what the images that are compared are made of. Of requirements it takes the
-// version that pip does, so that a pin of that version is the same.
+// version that pip does, so that a pin of that version is the same; and no caches, where the home is the project.
 func contents(path string) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
@@ -94,7 +94,7 @@ func contents(path string) (string, error) {
 		if errors.Is(err, fs.ErrPermission) {
 			return nil // another user's
 		}
-		if err == nil && d.IsDir() && (d.Name() == ".git" || slices.Contains([]string{"/proc", "/sys", "/dev", "/.lab"}, "/"+strings.TrimPrefix(p, "/"))) {
+		if err == nil && d.IsDir() && (d.Name() == ".git" || d.Name() == ".cache" || slices.Contains([]string{"/proc", "/sys", "/dev", "/.lab"}, "/"+strings.TrimPrefix(p, "/"))) {
 			return fs.SkipDir
 		}
 		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") || d.Name() == "HEAD" { // of .git, where "COPY *" brings what is in it
