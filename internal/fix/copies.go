@@ -153,7 +153,11 @@ func (s scene) readCopy(i *dockerfile.Instruction) (placed, Reason) {
 	if reason == "" && i.Keyword == "ADD" {
 		for _, src := range sources {
 			// A file may be an archive, which ADD unpacks whatever its name is.
-			if files, whole := s.in.Context.Match(src); !whole || len(files) == 0 {
+			files, whole := s.in.Context.Match(src)
+			pattern := strings.ContainsAny(src, "*?[") && slices.ContainsFunc(files, func(f string) bool {
+				return strings.Count(f, "/") == strings.Count(strings.TrimPrefix(path.Clean("/"+src), "/"), "/")
+			})
+			if !whole || len(files) == 0 || pattern {
 				return placed{}, rules.ArchiveOrRemote
 			}
 		}
