@@ -307,7 +307,7 @@ func (s *cook) asUser() {
 	s.add("COPY"+flags+" . "+dir+"/", "WORKDIR "+dir)
 	s.workdir, s.dest, s.copied, s.full = dir, dir, true, true
 	mount := pick(s.Random, "", "", "--mount=type=cache,target=/home/app/.cache/pip,uid=1001 ", "--mount=type=cache,target=/home/app/.cache/pip,uid=1000,gid=1000 ", "--mount=type=cache,target=/root/.cache/pip ", "--mount=type=cache,mode=0777,target=/home/app/.cache/pip ")
-	s.add("RUN " + mount + pick(s.Random, "pip install --user -r requirements.txt", "pip install -r requirements.txt", "pip install --no-cache-dir --user -r requirements.txt", "uv pip install -r requirements.txt", "pip install --user --no-warn-script-location -r requirements.txt && ls -a ~ | grep -v -e git -e ocker > /tmp/home", "poetry install --no-root || true", "npm ci || true"))
+	s.add("RUN " + mount + pick(s.Random, "pip install --user -r requirements.txt", "pip install -r requirements.txt", "pip install --no-cache-dir --user -r requirements.txt", "uv pip install -r requirements.txt", "pip install --user --no-warn-script-location -r requirements.txt && ls -a ~ | grep -v -e git -e ocker -e cache > /tmp/home", "poetry install --no-root || true", "npm ci || true"))
 	if s.chance(40) {
 		s.root(100)
 	}
