@@ -150,7 +150,7 @@ func (p *Pass) keepsCache(lane []step, i int, in *dockerfile.Instruction, e shel
 	}
 	goes := func(dir string) bool { return e.Removes(dir, install.Tool, install.Command) || p.mounted(in, dir) }
 	for _, dir := range cacheDirs(install) {
-		if goes(dir) || install.Tool == "poetry" && goes(path.Join(dir, "cache")) && goes(path.Join(dir, "artifacts")) {
+		if goes(dir) || install.Tool == "poetry" && goes(path.Join(dir, "cache")) && goes(path.Join(dir, "artifacts")) { //nolint:misspell // as poetry spells it
 			return false // poetry has its virtual environments beside these two
 		}
 	}
