@@ -44,7 +44,7 @@ func clone(words []string) error {
 
 // download leaves a file where the flags say that one is left, and puts it out where they say none.
 func download(name string, args []string) error {
-	into, address, last := "", "", ""
+	into, address, last, prefix := "", "", "", ""
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		value := func() string {
@@ -62,6 +62,10 @@ func download(name string, args []string) error {
 			last = filepath.Base(a)
 		case (long == "--output" || long == "--output-document") && hasValue:
 			into = joined
+		case name == "wget" && long == "--directory-prefix" && hasValue:
+			prefix = joined
+		case name == "wget" && (a == "-P" || a == "--directory-prefix"):
+			prefix = value()
 		case a == "--output" || a == "--output-document", short && name == "curl" && strings.HasSuffix(a, "o"), short && name == "wget" && strings.HasSuffix(a, "O"):
 			into = value()
 		case short && name == "wget" && strings.Contains(a, "O"): // -O-, -qO/dev/null
@@ -75,7 +79,7 @@ func download(name string, args []string) error {
 		fmt.Print(printed(address))
 		return nil
 	case into == "" || into == ".":
-		into = last
+		into = filepath.Join(prefix, last)
 	}
 	// A comment: what is downloaded may be run as a script.
 	return write(into, "# "+address+"\n")
