@@ -148,7 +148,7 @@ func (p *Pass) ignoreFile(git bool) *NewFile {
 		{"Virtual environments and installed packages", []string{"**/.venv", "**/venv", "**/node_modules"}},
 		{"Caches and reports", []string{"**/__pycache__", "**/*.py[cod]", "**/.pytest_cache", "**/.mypy_cache", "**/.ruff_cache", "**/.tox", "**/.nox", "**/.coverage", "**/htmlcov"}},
 	}
-	named := p.namedFiles()
+	named := append(p.namedFiles(), p.namedElsewhere()...)
 	var written []string
 	for i := range groups {
 		groups[i].patterns = slices.DeleteFunc(groups[i].patterns, func(pattern string) bool {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -524,6 +525,39 @@ func (p *Pass) otherDockerfiles() []string {
 		if e.Path != p.File.Source.Path && e.Mode != "120000" && e.Mode != "160000" && dockerfileName.MatchString(path.Base(e.Path)) &&
 			!strings.HasSuffix(e.Path, ".dockerignore") && len(out) < maxPrograms {
 			out = append(out, e.Path)
+		}
+	}
+	return out
+}
+
+// namedElsewhere are the sources that the COPYs and ADDs of the other Dockerfiles name which the same ignore file
+// may apply to, as far as these are read.
+func (p *Pass) namedElsewhere() []string {
+	var out []string
+	for _, name := range p.otherDockerfiles() {
+		if p.Read == nil {
+			return nil
+		}
+		src, err := p.Read(name)
+		if err != nil {
+			continue
+		}
+		file, err := dockerfile.Parse(src)
+		if err != nil {
+			continue
+		}
+		for _, in := range file.Instructions {
+			if in.Trigger != nil {
+				in = in.Trigger
+			}
+			if copies, ok := in.Command.(*instructions.CopyCommand); (ok && copies.From != "") || in.Keyword != "COPY" && in.Keyword != "ADD" || len(in.Args) < 2 {
+				continue
+			}
+			for _, a := range in.Args[:len(in.Args)-1] {
+				if clean := cleanSource(a.Value); clean != "" && !isRemote(a.Value) {
+					out = append(out, clean)
+				}
+			}
 		}
 	}
 	return out
