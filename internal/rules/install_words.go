@@ -129,7 +129,11 @@ func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
 
 	switch {
 	case leaves != "":
-		f.Advice = say("Copy ", list(read), " first and install with ", code(leaves), "; then copy the rest and install the project.")
+		these := list(read)
+		if len(read) > 1 { // the cause names them, and a comment takes five lines
+			these = say("the manifests")
+		}
+		f.Advice = say("Copy ", these, " first and install with ", code(leaves), "; then copy the rest and install the project.")
 	case c.mount && len(read) > 0:
 		f.Advice = say("Mount ", files, " alone.")
 	case partly && len(read) > 0:
