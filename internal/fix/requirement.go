@@ -2,12 +2,16 @@ package fix
 
 import (
 	"context"
+	"path"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/rules"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -21,6 +25,8 @@ const maxPins = 100
 //     before but for the one: that one has the same name, extras and marker, no hash, and one exact version where
 //     its range was, which the range admitted;
 //   - no file of the repository asks for hashes on that line's account: the file itself has none;
+//   - no command of the Dockerfile but an install names the file, unless it takes it as it is: one that looks for
+//     something in it would find something else;
 //   - the rules find what they found, less the finding, with the Dockerfile as it is and with all its suggestions.
 //
 // That the lock file names the version, and for which Python, is the rule's to say. The Dockerfile stays as it is;
@@ -33,6 +39,9 @@ func (p *prover) pinRequirement(i int, suggestions []Suggestion) (Suggestion, Re
 	}
 	if e, found := p.in.Context.All.Lookup(unit.Path); !found || e.Mode == buildcontext.ModeSymlink {
 		return Suggestion{}, rules.ManifestLink
+	}
+	if p.readByCommand(path.Base(unit.Path)) {
+		return Suggestion{}, rules.ReadByCommand
 	}
 	file, reason := p.secondFile(unit.Path)
 	if reason != "" {
@@ -67,6 +76,36 @@ func (p *prover) pinRequirement(i int, suggestions []Suggestion) (Suggestion, Re
 		return Suggestion{}, rules.Internal
 	}
 	return s, ""
+}
+
+// takesAsItIs are commands that do with a file the same whatever its text is.
+var takesAsItIs = []string{"cp", "mv", "rm", "ln", "ls", "install", "chmod", "chown", "chgrp", "touch", "test", "[", "mkdir", "cd"}
+
+// readByCommand says whether a command of the Dockerfile may read the text of a file of this name, but as an install
+// does.
+func (p *prover) readByCommand(name string) bool {
+	for _, i := range p.in.File.Instructions {
+		run := i.Run()
+		if run == nil {
+			continue
+		}
+		if run.Exec == nil && run.Err != nil && strings.Contains(p.in.File.Source.Text(i.Span), name) {
+			return true
+		}
+		installs := shelleffects.Of(run, dockerfile.State{Workdir: "/"}).Installs
+		for _, c := range run.Commands {
+			if slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return strings.Contains(r.Target.Value, name) }) {
+				return true
+			}
+			if slices.Contains(takesAsItIs, c.Name) || slices.ContainsFunc(installs, func(install shelleffects.Install) bool { return install.Command == c }) {
+				continue
+			}
+			if slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return path.Base(w.Value) == name }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func trimLF(line string) string {

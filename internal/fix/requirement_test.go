@@ -66,6 +66,23 @@ func TestPinRequirements(t *testing.T) {
 	}
 }
 
+// TestPinsThatCommandsRead: a command that looks for something in the file would find something else.
+func TestPinsThatCommandsRead(t *testing.T) {
+	for run, want := range map[string]bool{
+		"cp requirements.txt /tmp/":                              true,
+		"grep -c = other.txt":                                    true,
+		"pip install --no-cache-dir $(grep == requirements.txt)": false,
+		"sed -i /torch/d requirements.txt":                       false,
+		"xargs pip install < requirements.txt":                   false,
+	} {
+		in, _ := inputOf(t, []byte(pinnedDockerfile+"RUN "+run+"\n"), map[string]string{"requirements.txt": "flask>=2\n", "uv.lock": flaskAndJinja, ".dockerignore": ".git\n"})
+		texts, withheld := pins(t, in, rules.Run(in))
+		if len(texts) > 0 != want {
+			t.Errorf("%s: %d files edited, withheld %q", run, len(texts), withheld)
+		}
+	}
+}
+
 // TestWrongPins: an edit is not believed what it declares.
 func TestWrongPins(t *testing.T) {
 	for _, tt := range []struct {

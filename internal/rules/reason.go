@@ -66,6 +66,7 @@ const (
 	LockPython       Reason = "the lock file may not be made for the image's Python"
 	HashesAsked      Reason = "the install asks for hashes"
 	ReadByProject    Reason = "the project's own metadata may be made from the file"
+	ReadByCommand    Reason = "another command may read the text of the file"
 	RequirementForm  Reason = "the line is not written in a form that hitrate edits"
 	SharedWithOthers Reason = "the edit holds for one of several builds only"
 )
