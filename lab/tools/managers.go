@@ -54,7 +54,7 @@ func (m manager) install(flags []string) error {
 		return fmt.Errorf("no %s here", strings.Join(m.needs, " or "))
 	}
 	manifest, err := os.ReadFile(m.needs[0])
-	if err == nil && wholeProject.Match(manifest) {
+	if err == nil && wholeProject.Match(manifest) && (m.cache != "uv" || strings.Contains(string(manifest), "[tool.uv")) {
 		sum, err := contents(".")
 		if err != nil {
 			return err
