@@ -169,11 +169,15 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) (int, 
 		}
 		ref = later
 	}
-	if f.Shallow || historyGoes(lane[i].in.Run(), f) {
+	asked := ref.Kind == shelleffects.RefUnknown && gitInside.MatchString(ref.Name) // "git checkout $(git describe …)" reads the history
+	if f.Shallow || asked || historyGoes(lane[i].in.Run(), f) || f.Dir != "" && p.mountedAt(lane[i].in, f.Dir) {
 		return stateFine, ref
 	}
 	return stateHeavy, ref
 }
+
+// gitInside is a git command whose output a word takes.
+var gitInside = regexp.MustCompile("(\\$\\(|`)\\s*git\\s")
 
 // checkedOutLater is the tag or commit that a RUN below checks out: of which clone is not asked, unless
 // that RUN makes one of its own before.
@@ -264,6 +268,9 @@ func movingWords(moving []shelleffects.Fetch) Finding {
 	}
 	switch first.How {
 	case shelleffects.FetchClone:
+		if f.Advice = say("Name a tag or commit (", code("git checkout <commit>"), ")."); !addressKnown(first) {
+			break
+		}
 		f.Advice = say("Name a tag or commit (", code("git checkout <commit>"), "), or use ", code("ADD "+addressOf(first)+"#<commit> <directory>"), ", which is cached by the commit.")
 	case shelleffects.FetchPip:
 		f.Advice = say("Name a tag or commit: ", code("git+"+cleanURL(first.URL)+"@<commit>"), ".")
@@ -275,7 +282,7 @@ func movingWords(moving []shelleffects.Fetch) Finding {
 
 // heavyWords are about a clone of which one state is used.
 func heavyWords(f shelleffects.Fetch, pinned shelleffects.Ref) Finding {
-	what, ref := "commit", pinned.Name
+	what, ref := "commit", strings.TrimPrefix(strings.TrimPrefix(pinned.Name, "refs/"), "tags/")
 	used := say("Only ", code(ref), " is used.")
 	switch pinned.Kind {
 	case shelleffects.RefTag:
@@ -293,11 +300,19 @@ func heavyWords(f shelleffects.Fetch, pinned shelleffects.Ref) Finding {
 		Advice:  say("Use ", add, ", which fetches that state alone, without ", code(".git"), "."),
 		Done:    say("The RUN no longer clones a whole history for one state of it."),
 	}
-	if pinned.Kind != shelleffects.RefCommit {
+	switch known := addressKnown(f); {
+	case pinned.Kind != shelleffects.RefCommit && known:
 		out.Advice = say("Clone with ", code("--depth 1 --branch "+ref), ", or use ", add, ", which brings no ", code(".git"), ".")
+	case pinned.Kind != shelleffects.RefCommit:
+		out.Advice = say("Clone with ", code("--depth 1 --branch "+ref), ".")
+	case !known:
+		out.Advice = say("Fetch that commit alone (", code("git fetch --depth 1 origin "+ref), "), or remove ", code(".git"), " in the same RUN.")
 	}
 	return out
 }
+
+// addressKnown says whether a clone's address is one that ADD can take: not what a command puts out.
+func addressKnown(f shelleffects.Fetch) bool { return !strings.ContainsAny(f.URL, "(`") }
 
 // addressOf is a clone's address as ADD takes it for a repository: with ".git" at its end.
 func addressOf(f shelleffects.Fetch) string {

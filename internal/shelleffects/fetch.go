@@ -14,7 +14,7 @@ type Fetch struct {
 	How     string // FetchClone, FetchPip or FetchFile
 	URL     string // as written, with variables replaced where their values are known
 	Ref     Ref
-	Shallow bool   // a clone without the history
+	Shallow bool   // a clone without the history, or one that is made for it (--bare, --mirror)
 	Dir     string // of a clone: where it comes to lie, absolute; "" where that is not known
 }
 
@@ -121,7 +121,7 @@ func (e *Effects) gitFetch(c *call) {
 		if len(p.words) < 2 {
 			return
 		}
-		f := Fetch{Command: c.cmd, How: FetchClone, URL: p.words[1].text, Shallow: p.has("depth", "shallow-since", "shallow-exclude", "filter")}
+		f := Fetch{Command: c.cmd, How: FetchClone, URL: p.words[1].text, Shallow: p.has("depth", "shallow-since", "shallow-exclude", "filter", "bare", "mirror")}
 		if f.URL == "" || !strings.ContainsAny(f.URL, ":$") || strings.HasPrefix(f.URL, "file:") {
 			return // of the image's own disk
 		}
