@@ -311,8 +311,9 @@ func heavyWords(f shelleffects.Fetch, pinned shelleffects.Ref) Finding {
 	return out
 }
 
-// addressKnown says whether a clone's address is one that ADD can take: not what a command puts out.
-func addressKnown(f shelleffects.Fetch) bool { return !strings.ContainsAny(f.URL, "(`") }
+// addressKnown says whether a clone's address is one that ADD can take: no variable of the script, nor what a command
+// puts out.
+func addressKnown(f shelleffects.Fetch) bool { return !strings.ContainsAny(f.URL, "($`") }
 
 // addressOf is a clone's address as ADD takes it for a repository: with ".git" at its end.
 func addressOf(f shelleffects.Fetch) string {
