@@ -8,8 +8,9 @@ import (
 // wrapper is a program that runs the program named in its arguments.
 type wrapper struct {
 	// options that take the next word as their value: letters of short ones ("u"), long ones with dashes.
-	short string
-	long  []string
+	short      string
+	long       []string
+	subcommand string // the word that has to come first: pyenv's exec
 	// words before the program that are no options: timeout's duration, gosu's user.
 	operands int
 	assigns  bool // NAME=value before the program
@@ -18,7 +19,8 @@ type wrapper struct {
 }
 
 // wrappers are looked through for a command's name. Their options are those of GNU coreutils,
-// util-linux, sudo, gosu and su-exec, and of POSIX for the builtins.
+// util-linux, sudo, gosu and su-exec, of POSIX for the builtins, and the documented ones of pyenv, rbenv and nodenv,
+// whose exec runs a program of the version that is chosen.
 var wrappers = map[string]wrapper{
 	"env":     {short: "uCS", long: []string{"--unset", "--chdir", "--split-string"}, assigns: true, not: "S"},
 	"exec":    {short: "a"},
@@ -35,6 +37,9 @@ var wrappers = map[string]wrapper{
 	"doas":    {short: "uC", user: true},
 	"gosu":    {operands: 1, user: true},
 	"su-exec": {operands: 1, user: true},
+	"pyenv":   {subcommand: "exec"},
+	"rbenv":   {subcommand: "exec"},
+	"nodenv":  {subcommand: "exec"},
 	"setpriv": {long: []string{"--reuid", "--regid", "--groups"}, user: true},
 }
 
@@ -63,6 +68,12 @@ func (cmd *Command) lookThrough() {
 func (w wrapper) arguments(words []Word) (n int, assigns []Assign, ok bool) {
 	operands := w.operands
 	options := true
+	if w.subcommand != "" {
+		if len(words) == 0 || words[0].Value != w.subcommand {
+			return 0, nil, false
+		}
+		n = 1
+	}
 	for n < len(words) {
 		word := words[n]
 		name, value, isAssign := strings.Cut(word.Value, "=")

@@ -126,8 +126,17 @@ func (c *call) newInstall(tool, verb string, p parsed) *Install {
 			i.Writes = append(i.Writes, env)
 		}
 	}
+	for _, w := range c.cmd.Prefix {
+		if file := versionFiles[path.Base(w.Value)]; file != "" {
+			i.Manifests = append(i.Manifests, Manifest{Path: file, Optional: true})
+		}
+	}
 	return i
 }
+
+// versionFiles say to the programs that run another in a chosen version which one, in the working directory.
+// Source: the READMEs of pyenv, rbenv and nodenv, "Choosing the … version".
+var versionFiles = map[string]string{"pyenv": ".python-version", "rbenv": ".ruby-version", "nodenv": ".node-version"}
 
 // in moves the install into a directory that an option names.
 func (i *Install) in(c *call, dir arg) {
