@@ -38,7 +38,7 @@ func Prepare(ctx context.Context, cache string) (string, error) {
 		return "", &Unavailable{"it needs root"}
 	}
 	var missing []string
-	for _, need := range []struct{ program, pkg string }{{"busybox", "busybox-static"}, {"bash-static", "bash-static"}} {
+	for _, need := range []struct{ program, pkg string }{{"runc", "runc"}, {"busybox", "busybox-static"}, {"bash-static", "bash-static"}} {
 		if _, err := exec.LookPath(need.program); err != nil {
 			missing = append(missing, need.pkg)
 		}
@@ -55,7 +55,7 @@ func Prepare(ctx context.Context, cache string) (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "github.com/moby/buildkit/cmd/buildkitd", "./runtime")
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "github.com/moby/buildkit/cmd/buildkitd")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build buildkitd: %w\n%s", err, out)
 	}
@@ -83,7 +83,7 @@ func Start(ctx context.Context, bin string) (*Daemon, error) {
 	d.process = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, "buildkitd"),
 		"--config", config, "--root", filepath.Join(root, "root"), "--addr", socket,
 		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-net=host", "--oci-worker-gc=false",
-		"--oci-worker-binary="+filepath.Join(bin, "runtime"), "--oci-worker-snapshotter="+snapshotter(root), "--otel-socket-path", filepath.Join(root, "otel"))
+		"--oci-worker-snapshotter="+snapshotter(root), "--otel-socket-path", filepath.Join(root, "otel"))
 	d.process.Stdout, d.process.Stderr = log, log
 	d.process.Env = append(os.Environ(), "GOGC=400") // it lives on little memory, and time is what is short
 	d.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

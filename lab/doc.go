@@ -2,9 +2,9 @@
 // Dockerfile, makes one change, builds again, reads for each step whether it was cached or executed,
 // and sets that against the prediction.
 //
-// It needs root, and Debian's busybox-static and bash-static, which it installs when they are missing; the program
-// in runtime starts the containers. It opens no port: the daemon listens on a unix socket, its root is an empty
-// directory that is removed afterwards, and base images come from a directory.
+// It needs root, and Debian's runc, busybox-static and bash-static, which it installs when they are
+// missing. It opens no port: the daemon listens on a unix socket, its root is an empty directory that is removed
+// afterwards, and base images come from a directory.
 //
 // go test ./... in this directory runs a part that takes minutes; HITRATE_LAB=all runs everything.
 // HITRATE_LAB_SEED repeats a random run, HITRATE_LAB_STEPS sets the length of the one of changes, in steps,
