@@ -25,8 +25,7 @@ func TestRandomRepairs(t *testing.T) {
 	if everything() {
 		want = number(t, "HITRATE_LAB_REPAIRS", 1000)
 	}
-	seed := uint64(number(t, "HITRATE_LAB_SEED", int(time.Now().UnixNano()&0x7fffffff)))
-	t.Logf("HITRATE_LAB_SEED=%d", seed)
+	seed := newSeed(t)
 	base := commonBase(t)
 	deadline, limited := t.Deadline()
 	run := randomRun{drawn: repairTally{rules: map[string]int{}}, all: repairTally{rules: map[string]int{}}, only: number(t, "HITRATE_LAB_CASE", -1)}

@@ -141,6 +141,9 @@ func TestMissingBehindLinks(t *testing.T) {
 		{"p", "/etc/passwd", MissingSourceError{Source: "/p", Link: "p", To: "/etc/passwd", Target: "etc/passwd", Outside: true}},
 		{"p", "a/../b", MissingSourceError{Source: "/p", Link: "p", To: "a/../b", Target: "b"}},
 		{"../../etc/passwd", "b", MissingSourceError{Source: "/etc/passwd"}},
+		// As the daemon does, also where an exclude leaves the link out: the copy follows it first.
+		{"--exclude=* p", "b", MissingSourceError{Source: "/p", Link: "p", To: "b", Target: "b"}},
+		{"--exclude=*.md p", "b", MissingSourceError{Source: "/p", Link: "p", To: "b", Target: "b"}},
 	} {
 		tree := buildcontext.NewTree([]buildcontext.Entry{
 			{Path: "Dockerfile", Mode: buildcontext.ModeFile, Object: "FROM a\nCOPY " + test.source + " /d/\n"},

@@ -203,6 +203,12 @@ func (t *files) included(s *selection) (included []*includedRecord, err error) {
 // start looks up where the walk of a selection with patterns begins.
 func (t *files) start(s *selection) (*file, error) {
 	start, err := t.lookup(s.begin, s.followBegin)
+	if err == nil && start != nil && start.link && s.follow && !s.wildcard {
+		var target *file
+		if target, err = t.lookup(s.begin, true); target == nil {
+			start = nil // also where an exclude leaves the link out
+		}
+	}
 	if err == nil && start == nil {
 		err = errNotFound // the key could be had, but the copy fails
 	}
