@@ -172,19 +172,27 @@ func (s scene) installsWhenRun(stage *dockerfile.Stage) bool {
 			continue
 		}
 		for _, i := range o.Instructions {
-			if i.Keyword != "COPY" && i.Keyword != "ADD" {
+			if i.Keyword != "COPY" && i.Keyword != "ADD" || len(i.Args) < 2 {
 				continue
 			}
-			p, reason := s.placeCopy(i)
-			if reason != "" {
-				continue
-			}
-			for _, image := range p.sorted {
-				if !named[path.Base(image)] {
-					continue
+			sources, dest := words(i)
+			starts := named[path.Base(dest)] // one file that gets another name
+			if cmd, ok := i.Command.(*instructions.CopyCommand); ok {
+				for _, heredoc := range cmd.SourceContents {
+					if (starts || named[path.Base(heredoc.Path)]) && asks(heredoc.Data) {
+						return true
+					}
 				}
-				if file, err := s.in.Read(s.in.Context.RepoPath(p.files[image])); err == nil && asks(string(file.Data)) {
-					return true
+			}
+			for _, src := range sources {
+				files, _ := s.in.Context.Match(src)
+				for _, f := range files {
+					if !named[path.Base(f)] && !(starts && len(files) == 1) {
+						continue
+					}
+					if file, err := s.in.Read(s.in.Context.RepoPath(f)); err == nil && asks(string(file.Data)) {
+						return true
+					}
 				}
 			}
 		}

@@ -19,6 +19,8 @@ func TestIndexForCommand(t *testing.T) {
 		{"script found by PATH", "CMD [\"start.sh\", \"-v\"]\n", "if [ -n \"$EXTRA\" ]; then\n  apt install -y $EXTRA\nfi\n", true},
 		{"script with an update of its own", "ENTRYPOINT [\"start.sh\"]\n", "apt-get update\napt-get install -y $EXTRA\n", false},
 		{"script of another kind", "ENTRYPOINT [\"start.sh\"]\n", "exec \"$@\"\n", false},
+		{"script under another name", "COPY start.sh /entry.sh\nENTRYPOINT [\"/entry.sh\"]\n", "apt-get install -y $EXTRA\n", true},
+		{"script in the Dockerfile", "COPY <<EOF /entry.sh\napt-get install -y jq\nEOF\nENTRYPOINT /entry.sh\n", "", true},
 		{"script that nothing starts", "CMD [\"bash\"]\n", "apt-get install -y $EXTRA\n", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
