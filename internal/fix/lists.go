@@ -186,8 +186,9 @@ func (s scene) installsWhenRun(stage *dockerfile.Stage) bool {
 			}
 			for _, src := range sources {
 				files, _ := s.in.Context.Match(src)
+				renamed := starts && len(files) == 1
 				for _, f := range files {
-					if !named[path.Base(f)] && !(starts && len(files) == 1) {
+					if !renamed && !named[path.Base(f)] {
 						continue
 					}
 					if file, err := s.in.Read(s.in.Context.RepoPath(f)); err == nil && asks(string(file.Data)) {
