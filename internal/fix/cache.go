@@ -466,6 +466,12 @@ func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth i
 			}
 		}
 		for _, c := range run.Commands {
+			if slices.Contains(treeCopiers, c.Name) && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool {
+				word := atHome(w.Value, s.states[i])
+				return path.IsAbs(word) && path.Clean(word) != "/" && shelleffects.Covers(path.Clean(word), dir)
+			}) {
+				return true
+			}
 			if c.Name == "cd" && len(c.Words) > 1 && within(c.Words[1].Value) ||
 				slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) {
 				return true
@@ -508,3 +514,6 @@ func frontendHasMounts(f *dockerfile.File) bool {
 	}
 	return true
 }
+
+// treeCopiers take along all that lies below a directory.
+var treeCopiers = []string{"cp", "mv", "tar", "rsync", "zip"}
