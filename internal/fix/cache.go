@@ -2,7 +2,6 @@ package fix
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -484,7 +484,7 @@ func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth i
 }
 
 // dockerfileTag is a version of Docker's own frontend.
-var dockerfileTag = regexp.MustCompile(`^1(\.(\d+))?(\.\d+)*(-.*)?$`)
+var dockerfileTag = lazyregexp.New(`^1(\.(\d+))?(\.\d+)*(-.*)?$`)
 
 // frontendHasMounts says whether the syntax line names no frontend, or a version of Docker's that has
 // RUN --mount: 1.2 and later, and the experimental ones before it.

@@ -2,13 +2,13 @@ package fix
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -133,8 +133,8 @@ func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 
 // An install and an update by apt in a command or a script.
 var (
-	aptInstalls = regexp.MustCompile(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\binstall\b`)
-	aptUpdates  = regexp.MustCompile(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\bupdate\b`)
+	aptInstalls = lazyregexp.New(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\binstall\b`)
+	aptUpdates  = lazyregexp.New(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\bupdate\b`)
 )
 
 // installsWhenRun says whether the command of an image made of a stage, or a script of the build context that

@@ -2,7 +2,6 @@ package fix
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -210,10 +210,10 @@ func (o *owning) plainFiles(i *dockerfile.Instruction) Reason {
 }
 
 // octal is a mode of files without the bits for owner, group and deletion.
-var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
+var octal = lazyregexp.New(`^0?[0-7]{3}$`)
 
 // named is an owner in numbers.
-var named = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
+var named = lazyregexp.New(`^[0-9]+:[0-9]+$`)
 
 func (o *owning) run(i *dockerfile.Instruction) Reason {
 	run, effects := i.Run(), o.effects(i)

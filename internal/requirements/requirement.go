@@ -2,9 +2,10 @@ package requirements
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // variable stands for an environment variable, ${NAME}, while a requirement is read: its value is
@@ -12,16 +13,16 @@ import (
 const variable = "\ue000"
 
 var (
-	variablePattern   = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
-	namePattern       = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
-	extrasPattern     = regexp.MustCompile(`^\[([^\[\]]*)\]`)
-	pathExtrasPattern = regexp.MustCompile(`^(.+)(\[[^\[\]]*\])$`)
-	separators        = regexp.MustCompile(`[-_.]+`)
-	numberPattern     = regexp.MustCompile(`^[0-9]+$`)
-	commitPattern     = regexp.MustCompile(`^(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$`)
-	archivedCommit    = regexp.MustCompile(`(?:^|[/-])[0-9a-f]{40}(?:\.|/|$)`)
-	hashPattern       = regexp.MustCompile(`^(?:sha256|sha384|sha512):[0-9a-fA-F]+$`)
-	fragmentHash      = regexp.MustCompile(`^(?:md5|sha1|sha224|sha256|sha384|sha512)=[0-9a-fA-F]+$`)
+	variablePattern   = lazyregexp.New(`\$\{[A-Z0-9_]+\}`)
+	namePattern       = lazyregexp.New(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
+	extrasPattern     = lazyregexp.New(`^\[([^\[\]]*)\]`)
+	pathExtrasPattern = lazyregexp.New(`^(.+)(\[[^\[\]]*\])$`)
+	separators        = lazyregexp.New(`[-_.]+`)
+	numberPattern     = lazyregexp.New(`^[0-9]+$`)
+	commitPattern     = lazyregexp.New(`^(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$`)
+	archivedCommit    = lazyregexp.New(`(?:^|[/-])[0-9a-f]{40}(?:\.|/|$)`)
+	hashPattern       = lazyregexp.New(`^(?:sha256|sha384|sha512):[0-9a-fA-F]+$`)
+	fragmentHash      = lazyregexp.New(`^(?:md5|sha1|sha224|sha256|sha384|sha512)=[0-9a-fA-F]+$`)
 )
 
 // vcsSchemes are the URL schemes of the version control systems that pip knows.

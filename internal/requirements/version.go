@@ -3,12 +3,13 @@ package requirements
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // versionPattern is PEP 440's public version with its permitted spellings and a local part.
-var versionPattern = regexp.MustCompile(`(?i)^v?(?:\d+!)?\d+(?:\.\d+)*` +
+var versionPattern = lazyregexp.New(`(?i)^v?(?:\d+!)?\d+(?:\.\d+)*` +
 	`(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?\d*)?` +
 	`(?:-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?` +
 	`(?:[-_.]?dev[-_.]?\d*)?` +

@@ -8,12 +8,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/analysis"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -128,7 +128,7 @@ func groupID(rule, path string) string { return digest("group", rule, path) }
 
 // sealed finds a mark at the very end of a text: anywhere else it could be quoted from the pull request.
 // The alphabet has no '-', so that a mark cannot end its comment early.
-var sealed = regexp.MustCompile(`<!-- hitrate:(\d{1,4}):([A-Za-z0-9+/]+)\.([A-Za-z0-9+/]+) -->\s*$`)
+var sealed = lazyregexp.New(`<!-- hitrate:(\d{1,4}):([A-Za-z0-9+/]+)\.([A-Za-z0-9+/]+) -->\s*$`)
 
 // seal returns the hidden comment that carries a mark.
 func (m Marks) seal(ref Ref, content mark) string {

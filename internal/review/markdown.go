@@ -3,11 +3,11 @@ package review
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/report"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -57,7 +57,7 @@ func visible(s string) string {
 	return s
 }
 
-var mention = regexp.MustCompile(`(^|[^A-Za-z0-9_])@([A-Za-z0-9])`)
+var mention = lazyregexp.New(`(^|[^A-Za-z0-9_])@([A-Za-z0-9])`)
 
 func withoutMentions(s string) string {
 	return mention.ReplaceAllString(s, "${1}@"+zeroWidthSpace+"${2}")
@@ -182,7 +182,7 @@ func sentences(parts ...string) string {
 	return strings.Join(kept, " ")
 }
 
-var plainPath = regexp.MustCompile(`^\.?[A-Za-z0-9-]+([./_-][A-Za-z0-9-]+)*$`)
+var plainPath = lazyregexp.New(`^\.?[A-Za-z0-9-]+([./_-][A-Za-z0-9-]+)*$`)
 
 // pathName writes a path as the text of a link: as it is where nothing in it can mean anything.
 func pathName(p string) string {
@@ -246,7 +246,7 @@ func linesList(all []source.Lines) string {
 	return "lines " + strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-var shellPlain = regexp.MustCompile(`^[A-Za-z0-9._][A-Za-z0-9._/+=-]*$`)
+var shellPlain = lazyregexp.New(`^[A-Za-z0-9._][A-Za-z0-9._/+=-]*$`)
 
 // shellWord writes a path as one word for a shell.
 func shellWord(p string) string {

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -108,7 +108,7 @@ func (p *Pass) keepsLists(in *dockerfile.Instruction) *dockerfile.Command {
 }
 
 // tidy are the names of programs that may clean up; what is called "install" often does at its end.
-var tidy = regexp.MustCompile(`(?i)clean|purge|prune|install|apt|\.sh$`)
+var tidy = lazyregexp.New(`(?i)clean|purge|prune|install|apt|\.sh$`)
 
 // mayCleanUp says whether a command that the table does not know may take the index away: a removal
 // that could not be read, a shell script, a program with a name that says so.
@@ -128,7 +128,7 @@ func mayCleanUp(c *dockerfile.Command) bool {
 
 // condaScript are the names under which the installers of conda are published.
 // Source: https://repo.anaconda.com/miniconda/, https://github.com/conda-forge/miniforge#install
-var condaScript = regexp.MustCompile(`(?i)(^|/)(mini(conda|forge)|mambaforge|anaconda)[^/]*\.sh$`)
+var condaScript = lazyregexp.New(`(?i)(^|/)(mini(conda|forge)|mambaforge|anaconda)[^/]*\.sh$`)
 
 // condaInstaller says whether a command runs one of conda's installers, which touch nothing outside of
 // their directory.

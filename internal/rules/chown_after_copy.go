@@ -2,7 +2,6 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -35,7 +35,7 @@ var _ = register(&Rule{
 })
 
 // readable is a mode that only lets more people read, which git's files already let them.
-var readable = regexp.MustCompile(`^[ugoa]*\+[rX]+(,[ugoa]*\+[rX]+)*$`)
+var readable = lazyregexp.New(`^[ugoa]*\+[rX]+(,[ugoa]*\+[rX]+)*$`)
 
 func checkChown(p *Pass) {
 	if p.states == nil {
@@ -132,7 +132,7 @@ func (p *Pass) ownedBy(in *dockerfile.Instruction, o shelleffects.Ownership) boo
 }
 
 // rootOwner is root as owner, as group, or as both.
-var rootOwner = regexp.MustCompile(`^(:?(root|0)|(root|0):(root|0)?)$`)
+var rootOwner = lazyregexp.New(`^(:?(root|0)|(root|0):(root|0)?)$`)
 
 // fills is how many files a COPY or ADD puts into a directory of the image, as far as is known:
 // smallFolder at least where it fills it whole.
@@ -222,16 +222,16 @@ func (p *Pass) ownerAsWritten(o shelleffects.Ownership) (written string, plain b
 }
 
 // variableOwner is an owner and a group of which each is a name or a variable.
-var variableOwner = regexp.MustCompile(`^(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*)(:(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*))?$`)
+var variableOwner = lazyregexp.New(`^(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*)(:(\$\w+|\$\{\w+\}|[A-Za-z0-9_][A-Za-z0-9_-]*))?$`)
 
-var plainOwner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_][A-Za-z0-9_-]*)?$`)
+var plainOwner = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_-]*(:[A-Za-z0-9_][A-Za-z0-9_-]*)?$`)
 
 // octalMode is a mode that COPY --chmod gives to files and directories alike, as chmod does: without the bits that
 // chmod would keep or that an older frontend would not know.
-var octalMode = regexp.MustCompile(`^0?[0-7]{3}$`)
+var octalMode = lazyregexp.New(`^0?[0-7]{3}$`)
 
 // numbers are an owner and a group that need no entry in /etc/passwd.
-var numbers = regexp.MustCompile(`^[0-9]+(:[0-9]+)?$`)
+var numbers = lazyregexp.New(`^[0-9]+(:[0-9]+)?$`)
 
 // copyOwner is the --chown of a COPY that gives what chown gives: without a group it leaves root's, which
 // --chown without one would not.

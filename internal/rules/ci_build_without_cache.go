@@ -10,6 +10,7 @@ import (
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/source"
 	"github.com/hitrate-bot/hitrate/internal/workflow"
 )
@@ -178,9 +179,9 @@ func (p *Pass) reportNoCache(s workflow.Step, file *source.File) {
 }
 
 var (
-	pushVersion = regexp.MustCompile(`^docker/build-push-action@v([2-9]|\d\d)(\.|$)`)
-	pushCommit  = regexp.MustCompile(`^docker/build-push-action@[0-9a-f]{40}$`)
-	plainScope  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	pushVersion = lazyregexp.New(`^docker/build-push-action@v([2-9]|\d\d)(\.|$)`)
+	pushCommit  = lazyregexp.New(`^docker/build-push-action@[0-9a-f]{40}$`)
+	plainScope  = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 )
 
 // keepCache is the edit, or why there is none.

@@ -2,13 +2,13 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -32,7 +32,7 @@ var _ = register(&Rule{
 })
 
 // mentionsGit is .git in an ignore file, in a pattern or in a comment.
-var mentionsGit = regexp.MustCompile(`(^|[^\w.])\.git([^\w.-]|$)`)
+var mentionsGit = lazyregexp.New(`(^|[^\w.])\.git([^\w.-]|$)`)
 
 func checkGitIgnored(p *Pass) {
 	if p.Context == nil || p.Context.IgnoreFile == "" || p.Context.Build.Kind != buildcontext.Local || !p.root() || p.Context.Ignored(".git") ||

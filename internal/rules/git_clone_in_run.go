@@ -2,7 +2,6 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -81,7 +81,7 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 const maxFetches = 100
 
 // refresher are the names of arguments by which people make a step run again.
-var refresher = regexp.MustCompile(`(?i)^(cache_?bust(er)?|bust_?cache|cache_?(date|refresh)|no_?cache|refresh|force_?(update|rebuild|refresh))`)
+var refresher = lazyregexp.New(`(?i)^(cache_?bust(er)?|bust_?cache|cache_?(date|refresh)|no_?cache|refresh|force_?(update|rebuild|refresh))`)
 
 // refreshed says whether something above a step makes it run again when it should: an ADD that asks a
 // forge for the newest commit, or an argument made for that.
@@ -177,7 +177,7 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) (int, 
 }
 
 // gitInside is a git command whose output a word takes.
-var gitInside = regexp.MustCompile("(\\$\\(|`)\\s*git\\s")
+var gitInside = lazyregexp.New("(\\$\\(|`)\\s*git\\s")
 
 // checkedOutLater is the tag or commit that a RUN below checks out: of which clone is not asked, unless
 // that RUN makes one of its own before.

@@ -2,13 +2,13 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -425,7 +425,7 @@ func (p *Pass) homesOf(lane []step, i int) []string {
 	return homes
 }
 
-var plainPath = regexp.MustCompile(`^[A-Za-z0-9._@+=,:/~-]+$`)
+var plainPath = lazyregexp.New(`^[A-Za-z0-9._@+=,:/~-]+$`)
 
 // moveEdits writes the edit.
 func (p *Pass) moveEdits(c *copied, below *dockerfile.Instruction, files []pair) (*Unit, Reason) {

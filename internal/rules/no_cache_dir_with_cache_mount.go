@@ -3,7 +3,6 @@ package rules
 import (
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -171,7 +171,7 @@ func buildsAnew(install shelleffects.Install) bool {
 }
 
 // buildOption is --force-reinstall, --no-binary or --no-build-isolation.
-var buildOption = regexp.MustCompile(`^(--fo(r(c(e(-(r(e(i(n(s(t(a(ll?)?)?)?)?)?)?)?)?)?)?)?)?|--no-bi(n(a(ry?)?)?)?|--no-bu(i(l(d(-(i(s(o(l(a(t(i(on?)?)?)?)?)?)?)?)?)?)?)?)?)$`)
+var buildOption = lazyregexp.New(`^(--fo(r(c(e(-(r(e(i(n(s(t(a(ll?)?)?)?)?)?)?)?)?)?)?)?)?|--no-bi(n(a(ry?)?)?)?|--no-bu(i(l(d(-(i(s(o(l(a(t(i(on?)?)?)?)?)?)?)?)?)?)?)?)?)$`)
 
 // othersUse says whether another tool of a RUN keeps its cache in a mounted directory.
 func (p *Pass) othersUse(e shelleffects.Effects, install shelleffects.Install, target string) bool {
@@ -187,7 +187,7 @@ func (p *Pass) othersUse(e shelleffects.Effects, install shelleffects.Install, t
 }
 
 // noCacheDir is pip's flag, also cut short as long as it can be told from others.
-var noCacheDir = regexp.MustCompile(`^--no-ca(c(h(e(-(d(ir?)?)?)?)?)?)?$`)
+var noCacheDir = lazyregexp.New(`^--no-ca(c(h(e(-(d(ir?)?)?)?)?)?)?$`)
 
 // cacheFlag is the word of a command that turns its cache off. pip takes it cut short too.
 func cacheFlag(install shelleffects.Install) (source.Span, bool) {

@@ -3,13 +3,13 @@ package rules
 import (
 	"encoding/json"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -150,7 +150,7 @@ func (p *Pass) scriptedInstalls(lane []step, i int) []shelleffects.Install {
 }
 
 // plainWord is a word that means itself in a shell.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./=:@,+-]+$`)
+var plainWord = lazyregexp.New(`^[A-Za-z0-9_./=:@,+-]+$`)
 
 // packageScript is the script of a package.json that a command runs, and what it hands on to it; "" for none.
 // Source: npm's documentation, "npm run"; Yarn's, "yarn run"; pnpm's, "pnpm run".

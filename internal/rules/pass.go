@@ -2,12 +2,12 @@ package rules
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -80,7 +80,7 @@ func newView(in Input) *view {
 }
 
 // workshop are the names of stages that are built to work in, not to ship.
-var workshop = regexp.MustCompile(`(?i)(^|[-_.])(dev|devel|development|test|tests|testing|debug|ci|lint|docs?|build|builder)($|[-_.])`)
+var workshop = lazyregexp.New(`(?i)(^|[-_.])(dev|devel|development|test|tests|testing|debug|ci|lint|docs?|build|builder)($|[-_.])`)
 
 // targets are the stages with a name that no other stage is made from or copies from: somebody
 // builds them by that name. Those that are named for development and tests are left out.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -139,10 +139,10 @@ var manifestNames = map[string]bool{
 }
 
 var (
-	requirementsName = regexp.MustCompile(`(?i)(require|constraint|^deps|^dev|^prod)[^/]*\.(txt|in|pip|lock)$`)
-	requirementsDir  = regexp.MustCompile(`(?i)(^|/)(py-?)?(requirements?|reqs?|constraints|deps)[^/]*/`)
-	environmentName  = regexp.MustCompile(`(?i)^(conda[-_]?)?env(ironment)?[^/]*\.ya?ml$|^pylock.*\.toml$`)
-	documentName     = regexp.MustCompile(`(?i)^(readme|licen[cs]e|copying|notice|changelog|changes|authors)(\..*)?$`)
+	requirementsName = lazyregexp.New(`(?i)(require|constraint|^deps|^dev|^prod)[^/]*\.(txt|in|pip|lock)$`)
+	requirementsDir  = lazyregexp.New(`(?i)(^|/)(py-?)?(requirements?|reqs?|constraints|deps)[^/]*/`)
+	environmentName  = lazyregexp.New(`(?i)^(conda[-_]?)?env(ironment)?[^/]*\.ya?ml$|^pylock.*\.toml$`)
+	documentName     = lazyregexp.New(`(?i)^(readme|licen[cs]e|copying|notice|changelog|changes|authors)(\..*)?$`)
 )
 
 // manifestLike says whether a file of the context is one that package managers read, or that goes
@@ -185,7 +185,7 @@ func inRequirementsDir(file string) bool {
 var codeExtensions = []string{".py", ".js", ".ts", ".jsx", ".tsx", ".mjs", ".cjs", ".vue", ".go", ".rb", ".rs", ".php", ".html", ".css", ".ipynb"}
 
 // settingsName are code files that hold settings, which change seldom.
-var settingsName = regexp.MustCompile(`(?i)(\.(config|conf)\.[cm]?[jt]s|rc\.[cm]?js|^gulpfile.*|^gruntfile.*|^conftest\.py|^setup.*|^noxfile\.py|^version\.py|^_version\.py|^__init__\.py|^__about__\.py)$`)
+var settingsName = lazyregexp.New(`(?i)(\.(config|conf)\.[cm]?[jt]s|rc\.[cm]?js|^gulpfile.*|^gruntfile.*|^conftest\.py|^setup.*|^noxfile\.py|^version\.py|^_version\.py|^__init__\.py|^__about__\.py)$`)
 
 // excess counts the files that a copy brings besides those that installs read: -1 where that is not
 // known and the copy takes a directory.

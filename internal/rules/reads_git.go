@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -72,13 +73,13 @@ func (p *Pass) gitReader() Text {
 }
 
 // taskFiles are programs of which a build runs nothing unless it runs a tool.
-var taskFiles = map[string]*regexp.Regexp{
-	"tasks.py": regexp.MustCompile(`\b(invoke|inv)\b`), "noxfile.py": regexp.MustCompile(`\bnox\b`), "fabfile.py": regexp.MustCompile(`\bfab(ric)?\b`),
+var taskFiles = map[string]*lazyregexp.Regexp{
+	"tasks.py": lazyregexp.New(`\b(invoke|inv)\b`), "noxfile.py": lazyregexp.New(`\bnox\b`), "fabfile.py": lazyregexp.New(`\bfab(ric)?\b`),
 }
 
 // runsTasks says whether the build may run the tool of a file with tasks: a RUN or the image's command names it, or a
 // program among the texts does, or imports the file.
-func (p *Pass) runsTasks(tool *regexp.Regexp, name string, texts map[string]*source.File) bool {
+func (p *Pass) runsTasks(tool *lazyregexp.Regexp, name string, texts map[string]*source.File) bool {
 	module := strings.TrimSuffix(path.Base(name), ".py")
 	for _, in := range p.File.Instructions {
 		if in.Trigger != nil {
@@ -209,7 +210,7 @@ func (v *view) commandsName(name string) bool {
 }
 
 // forceFlag is the option with which rm takes it that a file is not there.
-var forceFlag = regexp.MustCompile(`^(-[a-zA-Z]*f[a-zA-Z]*|--force)$`)
+var forceFlag = lazyregexp.New(`^(-[a-zA-Z]*f[a-zA-Z]*|--force)$`)
 
 // notInPath are the characters that end a path in a command.
 func notInPath(r rune) bool {
@@ -284,23 +285,23 @@ func textOfCommand(in *dockerfile.Instruction, found func(string) bool) bool {
 }
 
 // asksGitNow is a command, or a program in a command's words, that asks git about the state of a repository.
-var asksGitNow = regexp.MustCompile(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|name-rev|symbolic-ref|ls-files)\b|\b(import git|from git import)\b`)
+var asksGitNow = lazyregexp.New(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|name-rev|symbolic-ref|ls-files)\b|\b(import git|from git import)\b`)
 
 // asksGit is a text that gets a version or a commit from git, or looks into .git, as the go command does.
-var asksGit = regexp.MustCompile(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|` +
+var asksGit = lazyregexp.New(`\bgit["',\s\[\]()]+(-[\w-]+["',\s]+)*(describe|rev-parse|rev-list|log|show|status|branch|tag|name-rev|symbolic-ref|ls-files|submodule|diff)\b|(^|[^\w.])\.git\b["'/]|` +
 	`\b(import git|from git import|GitPython|simple-git|git-rev|git-revision|git-commit-id|git-properties|pygit2|dulwich|Command::new\("git"\))|VCS_REF|setuptools[-_]scm|\bgo (build|install|run|tool)\b`)
 
 // scriptNamesGit is a line of a shell script or a Makefile that names .git as a path, and is no comment.
-var scriptNamesGit = regexp.MustCompile(`(?m)^[^#\n]*(^|[\s"'=(/:])\.git([\s"'/;)]|$)`)
+var scriptNamesGit = lazyregexp.New(`(?m)^[^#\n]*(^|[\s"'=(/:])\.git([\s"'/;)]|$)`)
 
 // scriptName are the names of shell scripts and of what runs commands as they do.
-var scriptName = regexp.MustCompile(`(?i)(^[^.]+|\.(sh|bash|zsh|mk))$`)
+var scriptName = lazyregexp.New(`(?i)(^[^.]+|\.(sh|bash|zsh|mk))$`)
 
 // gitArchive is a plugin that reads .git_archival.txt, which git archive writes, in place of .git.
-var gitArchive = regexp.MustCompile(`setuptools[-_]scm[-_]git[-_]archive`)
+var gitArchive = lazyregexp.New(`setuptools[-_]scm[-_]git[-_]archive`)
 
 // scmRequirement is setuptools-scm in a requirements file.
-var scmRequirement = regexp.MustCompile(`(?mi)^\s*setuptools[-_]scm\b`)
+var scmRequirement = lazyregexp.New(`(?mi)^\s*setuptools[-_]scm\b`)
 
 // textAsksGit says whether a text that the build may run names git or .git in a way that may need it.
 func textAsksGit(name string, data []byte) bool {
@@ -348,7 +349,7 @@ func (p *Pass) versionFiles() []string {
 var versionTools = []string{"setuptools-scm", "hatch-vcs", "versioneer", "pbr", "setuptools-git-versioning", "poetry-dynamic-versioning", "uv-dynamic-versioning", "dunamai", "versioningit", "flit-scm", "vcs-versioning", "miniver", "setupmeta"}
 
 // crate are packages of Rust that write the commit into what is built, as Cargo.toml names them.
-var crate = regexp.MustCompile(`(?m)^\s*(?:\[[\w.'"-]*dependencies\.)?["']?(vergen[\w-]*|shadow-rs|git-version|git2?-describe|build-info-build)["']?\s*[=.\]]`)
+var crate = lazyregexp.New(`(?m)^\s*(?:\[[\w.'"-]*dependencies\.)?["']?(vergen[\w-]*|shadow-rs|git-version|git2?-describe|build-info-build)["']?\s*[=.\]]`)
 
 // versionToolOf is the tool that reads the version from git, by what a version file asks for; "" for none.
 func versionToolOf(name string, data []byte) string {
@@ -459,7 +460,7 @@ func (p *Pass) namedBy(run *dockerfile.Run, state dockerfile.State, add func(str
 }
 
 // module is a module of Python as "python -m" and servers take it: "app.main:app".
-var module = regexp.MustCompile(`^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::[\w.()]+)?$`)
+var module = lazyregexp.New(`^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::[\w.()]+)?$`)
 
 // inContext adds the files of the context that a word in a directory of the image may name: where one of
 // the copies puts them, and by the same path; and those of a module of that name.
@@ -492,7 +493,7 @@ func (p *Pass) inContext(dir, word string, add func(string)) {
 }
 
 // called are the names of scripts in a text.
-var called = regexp.MustCompile(`[\w./-]+\.(?:sh|bash|py|js|mjs|cjs|ts|rb|pl|mk)\b`)
+var called = lazyregexp.New(`[\w./-]+\.(?:sh|bash|py|js|mjs|cjs|ts|rb|pl|mk)\b`)
 
 // calledIn are the files of the context that a script, a Makefile or a package.json names, and that are not
 // among those already had.
@@ -513,7 +514,7 @@ func (p *Pass) calledIn(name string, data []byte, had []string) []string {
 }
 
 // dockerfileName are the names of Dockerfiles.
-var dockerfileName = regexp.MustCompile(`(?i)^(dockerfile|containerfile)([._-].*)?$|\.(dockerfile|containerfile)$`)
+var dockerfileName = lazyregexp.New(`(?i)^(dockerfile|containerfile)([._-].*)?$|\.(dockerfile|containerfile)$`)
 
 // otherDockerfiles are those that the same ignore file may apply to.
 func (p *Pass) otherDockerfiles() []string {

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -156,7 +156,7 @@ func (p *Pass) readByProject(file string) bool {
 	}
 }
 
-var pythonTag = regexp.MustCompile(`^(\d+\.\d+)(\.\d+)?(-|$)`)
+var pythonTag = lazyregexp.New(`^(\d+\.\d+)(\.\d+)?(-|$)`)
 
 // pythonOf is the version of Python of a stage made from Docker's image of it; the newest one of a series where the
 // tag names no more; "" where that is not known.

@@ -2,8 +2,9 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // Text is words for a person. Code (names, paths, commands: anything that a pull request can choose)
@@ -65,7 +66,7 @@ func say(parts ...any) Text {
 // maxCode bounds what is quoted of a pull request in a sentence, in characters.
 const maxCode = 120
 
-var continued = regexp.MustCompile("[\\\\`][ \t\r]*\n")
+var continued = lazyregexp.New("[\\\\`][ \t\r]*\n")
 
 // oneLine makes a piece of a file fit for a sentence.
 func oneLine(s string) string {

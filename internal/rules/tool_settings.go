@@ -2,7 +2,6 @@ package rules
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -95,7 +95,7 @@ func configuresPoetry(cmd *dockerfile.Command) bool {
 }
 
 // cacheSetting is the name of a variable by which a tool finds its cache, or leaves it alone.
-var cacheSetting = regexp.MustCompile(`^(HOME|XDG_CACHE_HOME|(PIP|UV|POETRY|PYTHON)\w*)$`)
+var cacheSetting = lazyregexp.New(`^(HOME|XDG_CACHE_HOME|(PIP|UV|POETRY|PYTHON)\w*)$`)
 
 // SetsCacheInShell says whether a script, or one in its words, gives such a variable a value in other ways than
 // for one command or by export: where it is in the environment already, as HOME always is, what runs later sees

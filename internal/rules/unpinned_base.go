@@ -1,12 +1,12 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/distribution/reference"
 
 	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 var _ = register(&Rule{
@@ -91,9 +91,9 @@ var fullVersions = map[string]int{
 }
 
 var (
-	versionInTag = regexp.MustCompile(`^v?(\d+(?:\.\d+)*)$`)
-	dateInTag    = regexp.MustCompile(`\d{8}`) // debian:bookworm-20240612, alpine:20240606
-	commitInTag  = regexp.MustCompile(`^[0-9a-f]{7,}$`)
+	versionInTag = lazyregexp.New(`^v?(\d+(?:\.\d+)*)$`)
+	dateInTag    = lazyregexp.New(`\d{8}`) // debian:bookworm-20240612, alpine:20240606
+	commitInTag  = lazyregexp.New(`^[0-9a-f]{7,}$`)
 )
 
 // isAlias says whether a tag is certainly one that moves from release to release of the image: it names no

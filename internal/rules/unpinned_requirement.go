@@ -1,12 +1,12 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
@@ -92,7 +92,7 @@ func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, pyth
 }
 
 // branchURL are the addresses of archives that change: those of branches.
-var branchURL = regexp.MustCompile(`(?i)/(archive|zipball|tarball|raw)/(refs/heads/.+|(master|main|develop|dev|trunk|head)(/.*|\.zip|\.tar\.gz)?)$|/-/archive/(master|main|develop|dev|trunk)/`)
+var branchURL = lazyregexp.New(`(?i)/(archive|zipball|tarball|raw)/(refs/heads/.+|(master|main|develop|dev|trunk|head)(/.*|\.zip|\.tar\.gz)?)$|/-/archive/(master|main|develop|dev|trunk)/`)
 
 // namesVersion says whether a requirement is a plain address of one file, as of a release or a tag.
 // The file could be changed under its address, but it names one version.
@@ -101,7 +101,7 @@ func namesVersion(r requirements.Requirement) bool {
 	return r.Kind == requirements.URL && !branchURL.MatchString(address) && archiveURL.MatchString(address)
 }
 
-var archiveURL = regexp.MustCompile(`(?i)(\d[^/]*\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)|/(refs/tags/[^/]+|[0-9a-f]{40})(\.zip|\.tar\.gz)?)$`)
+var archiveURL = lazyregexp.New(`(?i)(\d[^/]*\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)|/(refs/tags/[^/]+|[0-9a-f]{40})(\.zip|\.tar\.gz)?)$`)
 
 // excluded says whether the configuration takes a requirements file out for this rule. What it
 // includes names Dockerfiles.

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,24 +9,25 @@ import (
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
 // volatileName are names of what is another value with each build, whoever passes it.
-var volatileName = regexp.MustCompile(`(?i)^(\w+_)?((GIT|VCS|SCM|SOURCE|BUILD|CI|HEAD)_?(COMMIT|SHA|SHA1|HASH|REV|REVISION)(_?(SHA|HASH|ID|SHORT|DATE|TIME))?|COMMIT_?(SHA|HASH|ID|REF|DATE|TIME|TIMESTAMP)|GIT_?(REF|DESCRIBE|DIRTY)|VCS_?REF|BUILD_?(DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|REF)|CREATED_?AT|REVISION|COMMIT)$`)
+var volatileName = lazyregexp.New(`(?i)^(\w+_)?((GIT|VCS|SCM|SOURCE|BUILD|CI|HEAD)_?(COMMIT|SHA|SHA1|HASH|REV|REVISION)(_?(SHA|HASH|ID|SHORT|DATE|TIME))?|COMMIT_?(SHA|HASH|ID|REF|DATE|TIME|TIMESTAMP)|GIT_?(REF|DESCRIBE|DIRTY)|VCS_?REF|BUILD_?(DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|REF)|CREATED_?AT|REVISION|COMMIT)$`)
 
 // releaseName are names of the project's own version, which is another one with each release. What has a
 // real default, and the versions of other things (PYTHON_VERSION), is set once and stays.
-var releaseName = regexp.MustCompile(`(?i)^((APP|APPLICATION|PROJECT|PACKAGE|PKG|IMAGE|BUILD|RELEASE|SERVICE)_?(VERSION|TAG)|VERSION(_?TAG)?|RELEASE)$`)
+var releaseName = lazyregexp.New(`(?i)^((APP|APPLICATION|PROJECT|PACKAGE|PKG|IMAGE|BUILD|RELEASE|SERVICE)_?(VERSION|TAG)|VERSION(_?TAG)?|RELEASE)$`)
 
 // cacheBuster are names of arguments that are passed to run the steps below them again.
-var cacheBuster = regexp.MustCompile(`(?i)(bust|invalidate|no_?cache|force|refresh|skip_?cache|cache_?(key|date|version))`)
+var cacheBuster = lazyregexp.New(`(?i)(bust|invalidate|no_?cache|force|refresh|skip_?cache|cache_?(key|date|version))`)
 
 // plainDefault is a default that stands for "not given": what is given then changes.
-var plainDefault = regexp.MustCompile(`(?i)^["']?(|unknown|unspecified|undefined|unset|none|null|n/?a|dev|devel|development|local|snapshot|dirty|head|latest|manual|0+|0\.0\.0\S*|(0000|0001|1970)-01-01\S*)["']?$`)
+var plainDefault = lazyregexp.New(`(?i)^["']?(|unknown|unspecified|undefined|unset|none|null|n/?a|dev|devel|development|local|snapshot|dirty|head|latest|manual|0+|0\.0\.0\S*|(0000|0001|1970)-01-01\S*)["']?$`)
 
 // tagDefault is a default that is a tag or a branch of something to fetch, rather than the project's version.
-var tagDefault = regexp.MustCompile(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
+var tagDefault = lazyregexp.New(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
 
 // ownVersion says whether a name is that of the version of a Python package which is a directory of the context's root,
 // as ACME_VERSION is of acme: the project's own.
@@ -169,7 +169,7 @@ func (p *Pass) globalDefault(name string) bool {
 // pretendVersion is a variable that a build backend takes for the project's version.
 // Source: setuptools-scm's documentation, "Overrides"; pbr's, "Versioning"; PDM-Backend's, "Dynamic version
 // from SCM"; poetry-dynamic-versioning's and uv-dynamic-versioning's README, "Environment variables".
-var pretendVersion = regexp.MustCompile(`\b(SETUPTOOLS_SCM_PRETEND_VERSION(_FOR_\w+)?|PBR_VERSION|PDM_BUILD_SCM_VERSION|POETRY_DYNAMIC_VERSIONING_BYPASS|UV_DYNAMIC_VERSIONING_BYPASS)=\S+`)
+var pretendVersion = lazyregexp.New(`\b(SETUPTOOLS_SCM_PRETEND_VERSION(_FOR_\w+)?|PBR_VERSION|PDM_BUILD_SCM_VERSION|POETRY_DYNAMIC_VERSIONING_BYPASS|UV_DYNAMIC_VERSIONING_BYPASS)=\S+`)
 
 // onlyAsks says whether the commands of a RUN that name a variable are tests for its being empty.
 func onlyAsks(run *dockerfile.Run, name string) bool {

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -77,7 +77,7 @@ func checkVolatileArgs(p *Pass) {
 }
 
 // rebuildWords are what comments say of an instruction that is there to run again, or to run steps again.
-var rebuildWords = regexp.MustCompile(`(?i)\b(force|forces|forcing|trigger|triggers|ensure|ensures)\b[^.]*\b(re-?build|re-?run|re-?install|fresh|latest|newest|up[- ]to[- ]date)|\b(bust|busts|busting|break|breaks|invalidate|invalidates|bypass|bypasses|defeat|defeats)\b[^.]*\bcach|\bcache[- ]?bust`)
+var rebuildWords = lazyregexp.New(`(?i)\b(force|forces|forcing|trigger|triggers|ensure|ensures)\b[^.]*\b(re-?build|re-?run|re-?install|fresh|latest|newest|up[- ]to[- ]date)|\b(bust|busts|busting|break|breaks|invalidate|invalidates|bypass|bypasses|defeat|defeats)\b[^.]*\bcach|\bcache[- ]?bust`)
 
 // rebuildWanted says whether the comment above an instruction says that running again is what it is for.
 func (p *Pass) rebuildWanted(in *dockerfile.Instruction) bool {

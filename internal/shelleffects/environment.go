@@ -1,16 +1,16 @@
 package shelleffects
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // read are the variables that shells, compilers and package managers look at by themselves. Names are
 // compared without regard to case, as some tools do.
-var read = regexp.MustCompile(`(?i)^(path|home|shell|user|ifs|env|bash_env|term|tz|tmpdir|lang|lc_\w+|ld_\w+|python\w*|pip\w*|uv_\w+|poetry_\w+|pdm_\w+|pipenv_\w+|hatch_\w+|conda_\w+|mamba_\w+|` +
+var read = lazyregexp.New(`(?i)^(path|home|shell|user|ifs|env|bash_env|term|tz|tmpdir|lang|lc_\w+|ld_\w+|python\w*|pip\w*|uv_\w+|poetry_\w+|pdm_\w+|pipenv_\w+|hatch_\w+|conda_\w+|mamba_\w+|` +
 	`npm_\w+|node_\w+|yarn_\w+|pnpm_\w+|bun_\w+|corepack_\w+|go(proxy|private|flags|path|root|os|arch|cache|nosumdb|sumdb|bin|toolchain|experiment)|cgo_\w+|cargo\w*|rust\w*|gem_\w+|bundle_\w+|composer_\w+|` +
 	`cc|cxx|cpp|ar|make\w*|cmake_\w+|\w*flags|debian_\w+|debconf_\w+|apt_\w+|\w+_proxy|setuptools_\w+|\w+_pretend_version\w*|pbr_version|source_date_epoch|virtual_env|docker_\w+|buildkit_\w+|` +
 	`git_(dir|work_tree|index_file|ssh\w*|askpass|config\w*|committer_\w+|author_\w+|terminal_prompt|trace\w*)|curl_\w+|ssl_\w+|netrc|requests_\w+|xdg_\w+|cuda_\w+|torch_\w+|django_\w+)$`)
@@ -47,4 +47,4 @@ func (e Effects) ReadsEnvironment() bool {
 }
 
 // virtualEnvironment is the script that turns a virtual environment on.
-var virtualEnvironment = regexp.MustCompile(`(^|/)bin/activate"?$`)
+var virtualEnvironment = lazyregexp.New(`(^|/)bin/activate"?$`)

@@ -1,10 +1,10 @@
 package shelleffects
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // Fetch is a command that brings a repository from a forge, in the state that a name stands for: a
@@ -49,9 +49,9 @@ const (
 )
 
 var (
-	commitName = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+	commitName = lazyregexp.New(`^[0-9a-f]{7,64}$`)
 	// A release has a number with a dot, or is a number behind a letter, or a date.
-	tagName = regexp.MustCompile(`(?i)^(refs/)?tags/|(^|[^0-9])\d+\.\d+|^[vr]?\d+$|\d{6,}|\d{4}-\d{2}`)
+	tagName = lazyregexp.New(`(?i)^(refs/)?tags/|(^|[^0-9])\d+\.\d+|^[vr]?\d+$|\d{6,}|\d{4}-\d{2}`)
 )
 
 // refOf judges a name.
@@ -153,10 +153,10 @@ func (e *Effects) gitFetch(c *call) {
 
 // forges are addresses of a whole repository with the name of a state in them; the last group is that
 // name. Single files of a branch are left out: most are installers that are meant to be the newest.
-var forges = []*regexp.Regexp{
-	regexp.MustCompile(`^https?://(?:www\.)?github\.com/[^/]+/[^/]+/(?:archive|tarball|zipball)/(?:refs/(?:heads|tags)/)?([^/]+?)(?:\.tar\.gz|\.zip)?$`),
-	regexp.MustCompile(`^https?://codeload\.github\.com/[^/]+/[^/]+/(?:tar\.gz|zip|legacy\.tar\.gz|legacy\.zip)/(?:refs/(?:heads|tags)/)?([^/]+)$`),
-	regexp.MustCompile(`^https?://[^/]*gitlab[^/]*/.+/-/archive/([^/]+)/.+$`),
+var forges = []*lazyregexp.Regexp{
+	lazyregexp.New(`^https?://(?:www\.)?github\.com/[^/]+/[^/]+/(?:archive|tarball|zipball)/(?:refs/(?:heads|tags)/)?([^/]+?)(?:\.tar\.gz|\.zip)?$`),
+	lazyregexp.New(`^https?://codeload\.github\.com/[^/]+/[^/]+/(?:tar\.gz|zip|legacy\.tar\.gz|legacy\.zip)/(?:refs/(?:heads|tags)/)?([^/]+)$`),
+	lazyregexp.New(`^https?://[^/]*gitlab[^/]*/.+/-/archive/([^/]+)/.+$`),
 }
 
 // branches are the names that a repository's work goes on under. Only these are taken for branches in

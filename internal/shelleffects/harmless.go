@@ -1,9 +1,10 @@
 package shelleffects
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // silent are commands that read and write no file whatever their arguments are, besides what belongs
@@ -112,11 +113,11 @@ func (c *call) harmless() kind {
 // Source: pip's documentation, "pip cache"; uv's, "uv cache dir"; Poetry's, "Configuration", cache-dir.
 var cacheQuestions = []struct {
 	tool    string
-	command *regexp.Regexp
+	command *lazyregexp.Regexp
 }{
-	{"pip", regexp.MustCompile(`^([\w./${}-]*/)?(python[\d.]* -m )?pip[\d.]* cache dir$`)},
-	{"uv", regexp.MustCompile(`^([\w./${}-]*/)?uv cache dir$`)},
-	{"poetry", regexp.MustCompile(`^([\w./${}-]*/)?poetry config cache-dir$`)},
+	{"pip", lazyregexp.New(`^([\w./${}-]*/)?(python[\d.]* -m )?pip[\d.]* cache dir$`)},
+	{"uv", lazyregexp.New(`^([\w./${}-]*/)?uv cache dir$`)},
+	{"poetry", lazyregexp.New(`^([\w./${}-]*/)?poetry config cache-dir$`)},
 }
 
 // substituted is the command of a word that is nothing but a command substitution.
@@ -163,10 +164,10 @@ var valueOptions = map[string][]string{
 }
 
 // asksBeyond is a program of jq that reads modules or the environment.
-var asksBeyond = regexp.MustCompile(`\b(env|ENV|import|include)\b`)
+var asksBeyond = lazyregexp.New(`\b(env|ENV|import|include)\b`)
 
 // deleteLines is sed's command d behind an address.
-var deleteLines = regexp.MustCompile(`^(\d+|\$|/[^/]*/)(,(\d+|\$|/[^/]*/))?I?d$`)
+var deleteLines = lazyregexp.New(`^(\d+|\$|/[^/]*/)(,(\d+|\$|/[^/]*/))?I?d$`)
 
 // firstIsNoPath says whether a command's first operand is a mode, an owner, a pattern or a program.
 func (c *call) firstIsNoPath(p parsed) bool {

@@ -2,10 +2,10 @@ package shelleffects
 
 import (
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // ReadsIndex says whether a RUN may read the package index that an earlier step left, and whether it
@@ -74,7 +74,7 @@ var programs = map[string]bool{
 }
 
 // pythonVariable is a Python whose version a variable holds: "python$VERSION".
-var pythonVariable = regexp.MustCompile(`^python[0-9.]*\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$`)
+var pythonVariable = lazyregexp.New(`^python[0-9.]*\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$`)
 
 // MayRunManager says whether a command that the table does not know may call the system's package
 // manager: a script, or a program that is not known either.

@@ -2,13 +2,14 @@ package shelleffects
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 var (
-	pipName    = regexp.MustCompile(`^pip(\d+(\.\d+)*)?$`)
-	pythonName = regexp.MustCompile(`^(python|pypy)(\d+(\.\d+)*)?$`)
+	pipName    = lazyregexp.New(`^pip(\d+(\.\d+)*)?$`)
+	pythonName = lazyregexp.New(`^(python|pypy)(\d+(\.\d+)*)?$`)
 )
 
 // pipOptions are pip's, those of the program and of install, wheel and download together.
@@ -227,8 +228,8 @@ func isLocalPath(p string) bool {
 var packaging = map[string]bool{"pip": true, "setuptools": true, "wheel": true, "pip-tools": true, "virtualenv": true, "build": true, "setuptools-rust": true}
 
 var (
-	notName    = regexp.MustCompile(`[^A-Za-z0-9._-].*$`)
-	separators = regexp.MustCompile(`[-_.]+`)
+	notName    = lazyregexp.New(`[^A-Za-z0-9._-].*$`)
+	separators = lazyregexp.New(`[-_.]+`)
 )
 
 // packageName is the name in a requirement, normalised by PEP 503.

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/review"
 )
 
@@ -110,8 +110,8 @@ func jsonError(err error) error {
 // owners are letters, digits and hyphens, with an underscore in managed users' names; repositories
 // have dots and underscores too. Checked because they become parts of addresses.
 var (
-	ownerPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
-	namePattern  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+	ownerPattern = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
+	namePattern  = lazyregexp.New(`^[A-Za-z0-9._-]{1,100}$`)
 )
 
 func (p *payload) installation() (int64, error) {
@@ -167,7 +167,7 @@ func positive[N int | int64](field string, n *N) (N, error) {
 	return *n, nil
 }
 
-func matching(field string, s *string, pattern *regexp.Regexp) (string, error) {
+func matching(field string, s *string, pattern *lazyregexp.Regexp) (string, error) {
 	switch {
 	case s == nil:
 		return "", fmt.Errorf("%s is missing", field)

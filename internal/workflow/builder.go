@@ -1,11 +1,12 @@
 package workflow
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // builderKind is what is known of the builder of a job.
@@ -39,7 +40,7 @@ type runner struct {
 
 // hostedLabel are the labels of GitHub's standard runners. Those of larger runners and of self-hosted ones
 // are their owners' to choose. Source: GitHub's documentation, "GitHub-hosted runners reference".
-var hostedLabel = regexp.MustCompile(`^(?:ubuntu|windows|macos)-(?:latest|slim|[0-9]+(?:\.[0-9]+)?)(?:-arm|-intel|-large|-xlarge|-vs[0-9]+(?:-arm)?)?$`)
+var hostedLabel = lazyregexp.New(`^(?:ubuntu|windows|macos)-(?:latest|slim|[0-9]+(?:\.[0-9]+)?)(?:-arm|-intel|-large|-xlarge|-vs[0-9]+(?:-arm)?)?$`)
 
 // hostedBuilders are the actions whose builders outlive the run, by their READMEs.
 var hostedBuilders = []string{

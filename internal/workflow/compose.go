@@ -2,12 +2,12 @@ package workflow
 
 import (
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // maxExtends is how often a service may extend one that extends another one.
@@ -208,7 +208,7 @@ func composeArgs(d document, n ast.Node, args map[string]string) {
 }
 
 // variablePattern is a variable of the Compose Specification, "Interpolation".
-var variablePattern = regexp.MustCompile(`\$(?:\$|[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*(?:(:?[-?+])([^}$]*))?\})`)
+var variablePattern = lazyregexp.New(`\$(?:\$|[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*(?:(:?[-?+])([^}$]*))?\})`)
 
 // interpolate puts the defaults of variables in; false where one has none, for its value is the
 // environment's.

@@ -1,11 +1,12 @@
 package workflow
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // started is by what a workflow is started.
@@ -65,8 +66,8 @@ func (w *workflowReader) list(n ast.Node) []string {
 }
 
 var (
-	conditionText = regexp.MustCompile(`'(?:[^']|'')*'`)
-	conditionName = regexp.MustCompile(`[A-Za-z_][\w-]*(?:\.[\w*-]+)*`)
+	conditionText = lazyregexp.New(`'(?:[^']|'')*'`)
+	conditionName = lazyregexp.New(`[A-Za-z_][\w-]*(?:\.[\w*-]+)*`)
 	// broadNames are what conditions ask for that hold for the commits of some branch: whose repository it
 	// is, which of the combinations, which branch.
 	broadNames = []string{
@@ -75,8 +76,8 @@ var (
 		"always", "success", "cancelled", "contains", "startswith", "endswith",
 	}
 	// narrowText are what they are compared with where they hold for more seldom things.
-	narrowText = regexp.MustCompile(`(?i)tag|release|schedule|dispatch|closed|^workflow_`)
-	broadText  = regexp.MustCompile(`(?i)^refs/heads/|^(main|master|develop|push|pull_request)$`)
+	narrowText = lazyregexp.New(`(?i)tag|release|schedule|dispatch|closed|^workflow_`)
+	broadText  = lazyregexp.New(`(?i)^refs/heads/|^(main|master|develop|push|pull_request)$`)
 )
 
 // isBroad says whether a condition certainly holds for the commits of some branch or the pull requests of

@@ -2,13 +2,14 @@ package workflow
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // buildKitAssignment is a line that sets DOCKER_BUILDKIT for the commands that make runs; without
 // export it is make's own variable.
-var buildKitAssignment = regexp.MustCompile(`^(?:[^\t=:#]+:)?\s*(?:override\s+)?export\s+DOCKER_BUILDKIT\s*[:?]{0,2}=\s*([^#]*)`)
+var buildKitAssignment = lazyregexp.New(`^(?:[^\t=:#]+:)?\s*(?:override\s+)?export\s+DOCKER_BUILDKIT\s*[:?]{0,2}=\s*([^#]*)`)
 
 // makefile reads the recipes of a Makefile. Each line is a shell of its own, which starts in the
 // folder of the Makefile.
@@ -50,7 +51,7 @@ func (r *reader) makefile() {
 }
 
 // makeVariable is a line that sets a variable of make.
-var makeVariable = regexp.MustCompile(`^\s*(?:override\s+|export\s+)*([A-Za-z_][A-Za-z0-9_.-]*)\s*(\?|\+|::?:?|!)?=\s*(.*)$`)
+var makeVariable = lazyregexp.New(`^\s*(?:override\s+|export\s+)*([A-Za-z_][A-Za-z0-9_.-]*)\s*(\?|\+|::?:?|!)?=\s*(.*)$`)
 
 // volatileMakeVariables are the variables that are another value each time make runs, wherever they are
 // set: the commit or the time that a shell puts out.

@@ -2,12 +2,13 @@ package workflow
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
 // volatileText stands for what is not written down, like unknownText, and is another value with each
@@ -32,7 +33,7 @@ var volatileVariables = map[string]bool{
 
 // metadataLabel is a label that docker/metadata-action makes, as its README reads them for build
 // arguments.
-var metadataLabel = regexp.MustCompile(`^fromjson\(steps\.([a-z0-9_-]+)\.outputs\.json\)\.labels\[['"]org\.opencontainers\.image\.(created|revision|version)['"]\]$`)
+var metadataLabel = lazyregexp.New(`^fromjson\(steps\.([a-z0-9_-]+)\.outputs\.json\)\.labels\[['"]org\.opencontainers\.image\.(created|revision|version)['"]\]$`)
 
 // isVolatileExpression says whether an expression, in small letters, is another value with each run: a
 // name, a label of docker/metadata-action, or names of which one stands in for the other (||).
