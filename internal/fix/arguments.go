@@ -72,7 +72,7 @@ func (b *build) otherwise(p *prover) (s scene, ok bool) {
 				}
 			}
 			if states, err := p.in.File.States(args); err == nil {
-				b.others = &scene{in: p.in, states: states, copies: map[*dockerfile.Instruction]readCopy{}}
+				b.others = &scene{in: p.in, states: states, copies: map[*dockerfile.Instruction]readCopy{}, scripts: p.scripts}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -64,10 +65,10 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 			return rules.MountThere
 		}
 	}
-	if usesCache(effects, run, e.Tool, e.Target) {
+	if usesCache(effects, run, state, e.Tool, e.Target) {
 		return rules.CacheUsed
 	}
-	if s.filledAbove(e.Step, e.Target) || installsInto(effects, state, e.Target) {
+	if s.filledAbove(e.Step, e.Target) || installsInto(effects, state, e.Target) || s.takenFromMount(e.Step, e.Target) {
 		return rules.CacheUsed
 	}
 	return s.cacheNeeded(e.Step, e.Target)
@@ -248,7 +249,7 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 		return rules.CacheOff
 	case !install.CacheDirKnown || install.Command.OtherUser:
 		return rules.CacheElsewhere
-	case usesCache(effects, run, install.Tool, install.CacheDir):
+	case usesCache(effects, run, state, install.Tool, install.CacheDir):
 		return rules.CacheUsed
 	case rules.SetsCacheInShell(run, state):
 		return rules.CacheElsewhere
@@ -266,6 +267,8 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 			return rules.OtherUser
 		case !ofRoot(m):
 			return rules.MountOwner
+		case s.takenFromMount(e.Step, cmp.Or(m.CacheID, target)):
+			return rules.CacheUsed
 		}
 		mounted = true
 	}
@@ -273,6 +276,17 @@ func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 		return rules.CacheElsewhere
 	}
 	return ""
+}
+
+// takenFromMount says whether another RUN of the file takes what lies in a cache mount, by its id, elsewhere: what an
+// install puts there would be in the image after all.
+func (s scene) takenFromMount(step *dockerfile.Instruction, id string) bool {
+	return slices.ContainsFunc(s.in.File.Instructions, func(i *dockerfile.Instruction) bool {
+		return i != step && i.Run() != nil && slices.ContainsFunc(i.Run().Mounts, func(m *instructions.Mount) bool {
+			target := s.mountTarget(i, m)
+			return m.Type == instructions.MountTypeCache && cmp.Or(m.CacheID, target) == id && (s.takes(i, target) || touches(s.effects(i), s.states[i], target))
+		})
+	})
 }
 
 // ofRoot says whether a cache mount belongs to root: no option gives it to somebody else, and it does not begin
@@ -307,7 +321,7 @@ var harmlessAbove = []string{"cd", "mkdir", "ls", "test", "[", "[[", "echo", "st
 var scriptRunners = []string{"", "sh", "bash", "dash", "ash", "zsh", "make", "eval", "exec", "xargs"}
 
 // usesCache says whether a command of the RUN, other than installs, may touch the tool's cache.
-func usesCache(e shelleffects.Effects, run *dockerfile.Run, tool, dir string) bool {
+func usesCache(e shelleffects.Effects, run *dockerfile.Run, state dockerfile.State, tool, dir string) bool {
 	for _, r := range e.Removals {
 		if r.Tool == tool {
 			return true
@@ -335,6 +349,9 @@ func usesCache(e shelleffects.Effects, run *dockerfile.Run, tool, dir string) bo
 		}
 	}
 	for _, c := range run.Commands {
+		if takesTree(run, c, state, dir) {
+			return true
+		}
 		for _, r := range c.Redirects {
 			if namesPath(r.Target.Value, dir) {
 				return true
@@ -383,12 +400,13 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 		if home := s.states[step].Env["HOME"]; path.IsAbs(home) && shelleffects.Covers(top, path.Clean(home)) {
 			return rules.CacheElsewhere
 		}
-		if s.namedLater(stage, slices.Index(stage.Instructions, step)+1, top, 0) {
+		from := slices.Index(stage.Instructions, step) + 1
+		if s.namedLater(stage, from, top, 0) || s.takenLater(stage, from, dir, 0) {
 			return rules.CacheUsed
 		}
 		for _, i := range s.in.File.Instructions {
 			for _, src := range s.copySources(i, stage, dir) {
-				if i.Run() == nil && shelleffects.Covers(src, top) && s.namedWhereCopied(i, src, top) {
+				if i.Run() == nil && shelleffects.Covers(src, top) && s.namedWhereCopied(i, src, top, dir) {
 					return rules.CacheUsed
 				}
 			}
@@ -405,6 +423,9 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 			return rules.CacheUsed
 		}
 		if i.Run() == nil {
+			if (i.Keyword == "CMD" || i.Keyword == "ENTRYPOINT") && slices.ContainsFunc(i.Args, func(a dockerfile.Arg) bool { return slices.Contains(strings.Fields(a.Value), "--offline") }) {
+				return rules.CacheUsed
+			}
 			continue
 		}
 		for _, c := range i.Run().Commands {
@@ -420,14 +441,20 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 }
 
 // namedWhereCopied says whether a RUN below a COPY of a directory, or of one above it, names it where the COPY puts
-// it, or where that is is not known.
-func (s scene) namedWhereCopied(i *dockerfile.Instruction, src, dir string) bool {
+// it, or takes a directory in it, or where that is is not known.
+func (s scene) namedWhereCopied(i *dockerfile.Instruction, src, dir, within string) bool {
 	dest, _, known := s.dest(i)
-	at := path.Join(dest, strings.TrimPrefix(dir, src))
-	if cmd, ok := i.Command.(*instructions.CopyCommand); !ok || cmd.Parents {
-		at = path.Join(dest, dir)
+	if !known {
+		return true
 	}
-	return !known || s.namedLater(i.Stage, slices.Index(i.Stage.Instructions, i)+1, at, 0)
+	at := func(dir string) string {
+		if cmd, ok := i.Command.(*instructions.CopyCommand); !ok || cmd.Parents {
+			return path.Join(dest, dir)
+		}
+		return path.Join(dest, strings.TrimPrefix(dir, src))
+	}
+	from := slices.Index(i.Stage.Instructions, i) + 1
+	return s.namedLater(i.Stage, from, at(dir), 0) || s.takenLater(i.Stage, from, at(within), 0)
 }
 
 // madeFor is the topmost directory that is in the image for a cache only, as far as the file and what every
@@ -466,12 +493,6 @@ func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth i
 			}
 		}
 		for _, c := range run.Commands {
-			if slices.Contains(treeCopiers, c.Name) && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool {
-				word := atHome(w.Value, s.states[i])
-				return path.IsAbs(word) && path.Clean(word) != "/" && shelleffects.Covers(path.Clean(word), dir)
-			}) {
-				return true
-			}
 			if c.Name == "cd" && len(c.Words) > 1 && within(c.Words[1].Value) ||
 				slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) {
 				return true
@@ -514,6 +535,3 @@ func frontendHasMounts(f *dockerfile.File) bool {
 	}
 	return true
 }
-
-// treeCopiers take along all that lies below a directory.
-var treeCopiers = []string{"cp", "mv", "tar", "rsync", "zip"}

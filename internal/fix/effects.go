@@ -14,9 +14,10 @@ import (
 
 // scene is the Dockerfile under one of its builds, as the checkers of effects see it.
 type scene struct {
-	in     rules.Input
-	states map[*dockerfile.Instruction]dockerfile.State
-	copies map[*dockerfile.Instruction]readCopy // worked out so far
+	in      rules.Input
+	states  map[*dockerfile.Instruction]dockerfile.State
+	copies  map[*dockerfile.Instruction]readCopy // worked out so far
+	scripts *rules.Scripts
 }
 
 // readCopy is what placeCopy gave.
@@ -34,7 +35,7 @@ func (p *prover) checkUnit(u *unit) Reason {
 	}
 	for n := range p.builds {
 		b := &p.builds[n]
-		s := scene{in: p.in, states: b.states, copies: b.copies}
+		s := scene{in: p.in, states: b.states, copies: b.copies, scripts: p.scripts}
 		if reason := s.checkAll(u); reason != "" {
 			return reason
 		}

@@ -58,7 +58,7 @@ type Means struct {
 
 // ProveWith is Prove with some means.
 func ProveWith(ctx context.Context, in rules.Input, findings []rules.Finding, means Means) Result {
-	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, parallel: max(means.Parallel, 1), plan: means.Plan}
+	p := &prover{in: in, findings: findings, withheld: map[int]Reason{}, scripts: rules.ScriptsOf(in), parallel: max(means.Parallel, 1), plan: means.Plan}
 	var elsewhere, pins []int // whose edit is of the ignore file or a workflow, and of a requirements file
 	for i, f := range findings {
 		if f.Unit == nil {

@@ -95,7 +95,7 @@ func (s scene) addIndexMount(e rules.AddCacheMount) Reason {
 			return rules.CacheUsed
 		}
 	}
-	if usesCache(effects, run, "apt", e.Target) {
+	if usesCache(effects, run, s.states[e.Step], "apt", e.Target) {
 		return rules.CacheUsed
 	}
 	return s.listsUnread(e.Step, nil)
@@ -111,7 +111,7 @@ func (s scene) listsUnread(step *dockerfile.Instruction, u *unit) Reason {
 			case !shelleffects.Overlaps(src, shelleffects.AptLists):
 			case src != "/":
 				return rules.IndexUsed
-			case i.Run() == nil && s.namedWhereCopied(i, src, shelleffects.AptLists):
+			case i.Run() == nil && s.namedWhereCopied(i, src, shelleffects.AptLists, shelleffects.AptLists):
 				return rules.IndexUsed
 			case i.Run() == nil:
 				// A copy of all of it: what stands below has the index, too.
@@ -136,6 +136,14 @@ var (
 	aptInstalls = lazyregexp.New(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\binstall\b`)
 	aptUpdates  = lazyregexp.New(`\b(apt|apt-get|aptitude)\b[^\n;&|]*\bupdate\b`)
 )
+
+// scriptInstalls says whether a text that a RUN runs, a Makefile or a program, installs packages without updating the
+// index before.
+func (s scene) scriptInstalls(i *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(s.scripts.Of(i), func(script rules.Script) bool {
+		return aptInstalls.MatchString(script.Text) && !aptUpdates.MatchString(script.Text)
+	})
+}
 
 // installsWhenRun says whether the command of an image made of a stage, or a script of the build context that
 // it names, installs packages without updating the index before.
@@ -351,7 +359,7 @@ func (s scene) unreadFrom(stage *dockerfile.Stage, from int, u *unit, depth int)
 		}
 		effects := s.effects(i)
 		reads, renews := effects.ReadsIndex("apt")
-		reads = reads || usesLists(effects)
+		reads = reads || usesLists(effects) || s.takes(i, shelleffects.AptLists) || s.scriptInstalls(i)
 		if u != nil && getsUpdate(u, i) {
 			renews, reads = true, false
 		}
@@ -389,13 +397,10 @@ func (s scene) unreadFrom(stage *dockerfile.Stage, from int, u *unit, depth int)
 func usesLists(e shelleffects.Effects) bool {
 	return slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
 		return !removesAnyway(t.Command) && slices.ContainsFunc(t.Paths, func(p string) bool {
-			return shelleffects.Covers(shelleffects.AptLists, p) || slices.Contains(takers, t.Command.Name) && p != "/" && shelleffects.Covers(p, shelleffects.AptLists)
+			return shelleffects.Covers(shelleffects.AptLists, p)
 		})
 	})
 }
-
-// takers are commands that take what lies below the directories that they name.
-var takers = []string{"cp", "mv", "tar", "rsync", "zip"}
 
 // removesAnyway says whether a command is a removal that does not mind when there is nothing.
 func removesAnyway(c *dockerfile.Command) bool {

@@ -39,16 +39,3 @@ func TestIndexForCommand(t *testing.T) {
 		})
 	}
 }
-
-// TestCacheCopiedWithItsHome checks that a cache stays in its layer where a later step copies a directory above it.
-func TestCacheCopiedWithItsHome(t *testing.T) {
-	for run, kept := range map[string]bool{"cp -a /root /home/x": true, "tar cf /b.tar /root": true, "cp /etc/hosts /b": false} {
-		in, ok := inputOf(t, []byte("FROM python:3.12\nRUN pip install flask==3.0.0\nRUN "+run+"\n"), map[string]string{".dockerignore": ".git\n"})
-		if !ok {
-			t.Fatal("does not parse")
-		}
-		if r := fix.Prove(t.Context(), in, rules.Run(in)); (len(r.Suggestions) == 0) != kept {
-			t.Errorf("RUN %s: suggestions %v, withheld %v", run, r.Suggestions, r.Withheld)
-		}
-	}
-}

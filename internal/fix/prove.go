@@ -32,6 +32,7 @@ type prover struct {
 	findings []rules.Finding
 	units    []*unit // the costliest first
 	withheld map[int]Reason
+	scripts  *rules.Scripts
 
 	plan   *buildcache.Plan // of the primary build; nil: not compiled yet
 	builds []build
@@ -470,10 +471,10 @@ func (p *prover) mountsMeetRuns(c *comparison) Reason {
 				continue
 			}
 			for _, b := range p.builds {
-				s := scene{in: p.in, states: b.states, copies: b.copies}
+				s := scene{in: p.in, states: b.states, copies: b.copies, scripts: p.scripts}
 				effects := s.effects(x.merged)
 				for _, m := range x.mounts {
-					if effects.Unread || usesCache(effects, x.merged.Run(), m.Tool, m.Target) {
+					if effects.Unread || usesCache(effects, x.merged.Run(), s.states[x.merged], m.Tool, m.Target) {
 						return rules.CacheUsed
 					}
 				}

@@ -2,8 +2,12 @@ package rules
 
 import (
 	"errors"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -64,4 +68,121 @@ func asRun(text string) *dockerfile.Run {
 		return nil
 	}
 	return file.Instructions[2].Run()
+}
+
+// Script is a text that the build runs or that a step names: a file of the build context, or a here-document that a
+// COPY brings.
+type Script struct {
+	Text    string
+	Run     *dockerfile.Run // what it does, as a RUN with its text would; nil where it is no shell script
+	Effects shelleffects.Effects
+}
+
+// Scripts finds the scripts of the steps of one Dockerfile. It is for one goroutine.
+type Scripts struct {
+	pass  *Pass
+	found map[*dockerfile.Instruction][]Script
+}
+
+// ScriptsOf is for the Dockerfile of an input.
+func ScriptsOf(in Input) *Scripts {
+	return &Scripts{pass: &Pass{view: newView(in)}, found: map[*dockerfile.Instruction][]Script{}}
+}
+
+// maxCalled bounds how many scripts one step leads to.
+const maxCalled = 40
+
+// Of are the scripts that the words of a RUN, a CMD, an ENTRYPOINT or a HEALTHCHECK name, that their tools read, and
+// that these name in turn, as far as they are had.
+func (s *Scripts) Of(in *dockerfile.Instruction) []Script {
+	all, done := s.found[in]
+	if done {
+		return all
+	}
+	p := s.pass
+	var names []string
+	add := func(name string) {
+		name = strings.TrimPrefix(path.Clean("/"+name), "/")
+		if e, ok := p.Context.Tree.Lookup(name); ok && e.Mode != "160000" && !slices.Contains(names, name) && len(names) < maxCalled {
+			names = append(names, name)
+		}
+	}
+	state := p.states[in]
+	var words []string
+	switch {
+	case in.Run() != nil:
+		for _, cmd := range in.Run().Commands {
+			for _, w := range cmd.Words {
+				words = append(words, w.Value)
+			}
+		}
+	case in.Keyword == "CMD" || in.Keyword == "ENTRYPOINT" || in.Keyword == "HEALTHCHECK":
+		for _, a := range in.Args {
+			words = append(words, strings.Fields(a.Value)...)
+		}
+	}
+	for _, text := range p.written(words) {
+		all = append(all, scriptOf("", text, state))
+	}
+	if p.Context != nil && p.Read != nil {
+		if in.Run() != nil {
+			p.namedBy(in.Run(), state, add)
+		} else {
+			for _, word := range words {
+				p.inContext(state.Workdir, word, add)
+			}
+		}
+		for n := 0; n < len(names); n++ {
+			file, err := p.Read(p.Context.RepoPath(names[n]))
+			if err != nil || len(file.Data) > maxScriptText {
+				continue
+			}
+			all = append(all, scriptOf(names[n], string(file.Data), state))
+			for _, called := range p.calledIn(names[n], file.Data, names) {
+				add(called)
+			}
+		}
+	}
+	s.found[in] = all
+	return all
+}
+
+// written are the here-documents that a COPY puts into a file of which one of some words has the name.
+func (p *Pass) written(words []string) []string {
+	var out []string
+	for _, in := range p.File.Instructions {
+		cmd, ok := in.Command.(*instructions.CopyCommand)
+		if !ok || len(cmd.SourceContents) == 0 || len(in.Args) < 2 {
+			continue
+		}
+		dest := in.Args[len(in.Args)-1].Value
+		for _, heredoc := range cmd.SourceContents {
+			if slices.ContainsFunc(words, func(w string) bool {
+				base := path.Base(strings.Trim(w, `"';`))
+				return base == path.Base(heredoc.Path) || base == path.Base(dest)
+			}) {
+				out = append(out, heredoc.Data)
+			}
+		}
+	}
+	return out
+}
+
+// shellLine is the first line of a shell script.
+var shellLine = regexp.MustCompile(`^#!\s*(/usr)?/bin/(env\s+)?(ba|da|a|z|k)?sh\b`)
+
+// scriptOf reads a text; a here-document has no name.
+func scriptOf(name, text string, state dockerfile.State) Script {
+	s := Script{Text: text}
+	first, _, _ := strings.Cut(text, "\n")
+	base := path.Base(name)
+	if slices.Contains(byTool["make"], base) || strings.HasSuffix(base, ".mk") {
+		return s
+	}
+	if shellLine.MatchString(first) || !strings.HasPrefix(first, "#!") && (name == "" || scriptName.MatchString(base)) {
+		if s.Run = asRun(text); s.Run != nil {
+			s.Effects = shelleffects.Of(s.Run, state)
+		}
+	}
+	return s
 }
