@@ -2,11 +2,11 @@ package fix
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
@@ -364,7 +364,7 @@ func takesOf(run *dockerfile.Run, effects shelleffects.Effects, state dockerfile
 
 // cacheQuestion are the commands that put out where a cache lies, or what is in it.
 // Source: pip's documentation, "pip cache"; uv's, "uv cache"; Poetry's, "cache" and "Configuration".
-var cacheQuestion = regexp.MustCompile(`^\S*(pip[\d.]* cache (dir|list|info)|uv cache (dir|size)|poetry (config cache-dir|cache list))\b|^\S*python[\d.]* -m (pip|uv) cache (dir|list|info)\b`)
+var cacheQuestion = lazyregexp.New(`^\S*(pip[\d.]* cache (dir|list|info)|uv cache (dir|size)|poetry (config cache-dir|cache list))\b|^\S*python[\d.]* -m (pip|uv) cache (dir|list|info)\b`)
 
 // wordsOf are the words of a command, parted by blanks.
 func wordsOf(c *dockerfile.Command) string {
@@ -388,10 +388,10 @@ func touches(effects shelleffects.Effects, state dockerfile.State, dir string) b
 }
 
 // pathInText is a path as a text of any language writes it.
-var pathInText = regexp.MustCompile(`[~$]?[\w./{}()$*+-]*[\w/.})*~]`)
+var pathInText = lazyregexp.New(`[~$]?[\w./{}()$*+-]*[\w/.})*~]`)
 
 // carries is a line that takes a directory with all that lies in it.
-var carries = regexp.MustCompile(`\b(cp|mv|tar|rsync|zip|copytree|make_archive|move|walk|rglob|glob|iterdir|find|du|cpSync|copySync|cp_r)\b`)
+var carries = lazyregexp.New(`\b(cp|mv|tar|rsync|zip|copytree|make_archive|move|walk|rglob|glob|iterdir|find|du|cpSync|copySync|cp_r)\b`)
 
 // textNames says whether a text names a directory, or one above it on a line that takes one along. The root is none.
 func textNames(text string, state dockerfile.State, dir string) bool {

@@ -3,13 +3,13 @@ package rules
 import (
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -169,7 +169,7 @@ func (p *Pass) written(words []string) []string {
 }
 
 // shellLine is the first line of a shell script.
-var shellLine = regexp.MustCompile(`^#!\s*(/usr)?/bin/(env\s+)?(ba|da|a|z|k)?sh\b`)
+var shellLine = lazyregexp.New(`^#!\s*(/usr)?/bin/(env\s+)?(ba|da|a|z|k)?sh\b`)
 
 // scriptOf reads a text; a here-document has no name.
 func scriptOf(name, text string, state dockerfile.State) Script {
