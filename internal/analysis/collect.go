@@ -11,30 +11,50 @@ import (
 // SharedEdit is why an edit is withheld that is right for some of the Dockerfiles that install from a file only.
 const SharedEdit = string(rules.SharedWithOthers)
 
+// foundIn is one finding of one Dockerfile, by their positions.
+type foundIn struct{ dockerfile, finding int }
+
+// row is a finding of the report.
+type row struct {
+	Finding
+	from []foundIn // more than one where several Dockerfiles install from the file
+}
+
 // collect turns what was found in each Dockerfile into the report's findings and suggestions.
 func (a *run) collect(targets []*target) {
-	type key struct{ dockerfile, finding int }
-	type row struct {
-		Finding
-		from []key // more than one where several Dockerfiles install from the file
+	for _, t := range targets {
+		a.out.Dockerfiles = append(a.out.Dockerfiles, t.out)
 	}
-	var rows []row
+	rows := a.rows(targets)
+	for i, s := range suggestionsOf(targets, rows) {
+		for _, f := range s.Findings {
+			rows[f].Suggestion, rows[f].Withheld = i, ""
+		}
+		a.out.Suggestions = append(a.out.Suggestions, s)
+	}
+	for _, r := range rows {
+		a.out.Findings = append(a.out.Findings, r.Finding)
+	}
+}
+
+// rows is what was found, in the order of the report and numbered among its equals.
+func (a *run) rows(targets []*target) []row {
 	type place struct {
 		rule, path, subject string
 		span                source.Span
 	}
+	var rows []row
 	said := map[place]int{} // rows of findings of files that several Dockerfiles install
 	for n, t := range targets {
-		a.out.Dockerfiles = append(a.out.Dockerfiles, t.out)
 		for i, f := range t.findings {
 			if reason, ok := t.fixes.Withheld[i]; ok {
 				f.Withheld = string(reason)
 			}
-			r := row{Finding: a.finding(t, f), from: []key{{n, i}}}
+			r := row{Finding: a.finding(t, f), from: []foundIn{{n, i}}}
 			if f.Path != t.out.Path {
 				k := place{f.Rule, f.Path, f.Subject, f.Span}
 				if at, ok := said[k]; ok {
-					rows[at].from = append(rows[at].from, key{n, i})
+					rows[at].from = append(rows[at].from, foundIn{n, i})
 					rows[at].Withheld = cmp.Or(rows[at].Withheld, r.Withheld)
 					continue
 				}
@@ -49,63 +69,62 @@ func (a *run) collect(targets []*target) {
 	})
 	type equals struct{ rule, path, stage, subject string }
 	counts := map[equals]int{}
-	at := map[key]int{}
 	for i := range rows {
 		f := &rows[i].Finding
 		e := equals{f.Rule, f.Path, f.Stage, f.Subject}
 		f.Ordinal = counts[e]
 		counts[e]++
-		for _, k := range rows[i].from {
+	}
+	return rows
+}
+
+// suggestionsOf is what is suggested for the rows, each edit once. What several Dockerfiles install is
+// edited only where it is right for each of them; the row says so where it is not.
+func suggestionsOf(targets []*target, rows []row) []Suggestion {
+	at := map[foundIn]int{}
+	for i, r := range rows {
+		for _, k := range r.from {
 			at[k] = i
 		}
 	}
-
 	type proven struct {
 		Suggestion
-		dockerfile int
-		by         int // so many Dockerfiles
+		by int // so many Dockerfiles
 	}
-	var suggestions []proven
+	var all []proven
 	for n, t := range targets {
 		for _, s := range t.fixes.Suggestions {
-			p := proven{dockerfile: n, by: 1, Suggestion: Suggestion{Path: s.Path, Lines: s.Lines, Replacement: s.Replacement, Notes: s.Notes}}
+			p := proven{by: 1, Suggestion: Suggestion{Path: s.Path, Lines: s.Lines, Replacement: s.Replacement, Notes: s.Notes}}
 			for _, i := range s.Findings {
-				p.Findings = append(p.Findings, at[key{n, i}])
+				p.Findings = append(p.Findings, at[foundIn{n, i}])
 			}
 			slices.Sort(p.Findings)
 			// Several Dockerfiles may wish for the same line of one ignore file, or install from one file.
-			same := slices.IndexFunc(suggestions, func(o proven) bool { return sameEdit(o.Suggestion, p.Suggestion) })
+			same := slices.IndexFunc(all, func(o proven) bool { return sameEdit(o.Suggestion, p.Suggestion) })
 			if same >= 0 {
-				suggestions[same].Findings = append(suggestions[same].Findings, p.Findings...)
-				slices.Sort(suggestions[same].Findings)
-				suggestions[same].Findings = slices.Compact(suggestions[same].Findings)
-				suggestions[same].by++
+				all[same].Findings = append(all[same].Findings, p.Findings...)
+				slices.Sort(all[same].Findings)
+				all[same].Findings = slices.Compact(all[same].Findings)
+				all[same].by++
 				continue
 			}
-			suggestions = append(suggestions, p)
+			all = append(all, p)
 		}
 	}
-	// What several Dockerfiles install is edited only where it is right for each of them.
-	suggestions = slices.DeleteFunc(suggestions, func(p proven) bool {
+	var suggestions []Suggestion
+	for _, p := range all {
 		i := slices.IndexFunc(p.Findings, func(i int) bool { return rows[i].Path == p.Path && len(rows[i].from) > p.by })
 		if i >= 0 {
 			r := &rows[p.Findings[i]]
 			r.Withheld = cmp.Or(r.Withheld, SharedEdit)
+			continue
 		}
-		return i >= 0
-	})
-	slices.SortStableFunc(suggestions, func(x, y proven) int {
+		suggestions = append(suggestions, p.Suggestion)
+	}
+	slices.SortStableFunc(suggestions, func(x, y Suggestion) int {
 		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Lines.First, y.Lines.First))
 	})
-	for i, s := range suggestions {
-		for _, f := range s.Findings {
-			rows[f].Suggestion, rows[f].Withheld = i, ""
-		}
-		a.out.Suggestions = append(a.out.Suggestions, s.Suggestion)
-	}
-	for _, r := range rows {
-		a.out.Findings = append(a.out.Findings, r.Finding)
-	}
+	return suggestions
 }
 
 // sameEdit says whether two suggestions change the same lines in the same way.
