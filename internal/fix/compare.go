@@ -51,99 +51,115 @@ func (r rewrite) text() bool {
 // newComparison works out the edited file's instructions from the effects of units.
 func newComparison(before, after *dockerfile.File, units []*unit) *comparison {
 	c := &comparison{before: before, after: after}
-	rewrites := map[*dockerfile.Instruction]*rewrite{}
-	of := func(i *dockerfile.Instruction) *rewrite {
-		if rewrites[i] == nil {
-			rewrites[i] = &rewrite{}
-		}
-		return rewrites[i]
+	x := expectation{
+		rewrites: map[*dockerfile.Instruction]*rewrite{},
+		added:    map[*dockerfile.Instruction][]*rules.AddCopy{},
+		below:    map[*dockerfile.Instruction][]*dockerfile.Instruction{},
+		gone:     map[*dockerfile.Instruction]bool{},
 	}
-	added := map[*dockerfile.Instruction][]*rules.AddCopy{}
-	below := map[*dockerfile.Instruction][]*dockerfile.Instruction{}
-	gone := map[*dockerfile.Instruction]bool{} // from its old place
-	var seen []rules.Effect                    // two findings may wish for the same
+	var seen []rules.Effect // two findings may wish for the same
 	for _, u := range units {
 		for _, e := range u.effects {
-			if slices.ContainsFunc(seen, func(o rules.Effect) bool { return reflect.DeepEqual(o, e) }) {
-				continue
-			}
-			seen = append(seen, e)
-			switch e := e.(type) {
-			case rules.MoveEnv:
-				gone[e.Step] = true
-				below[e.Below] = append(below[e.Below], e.Step)
-				for _, i := range between(e.Step, e.Below) {
-					if i.Run() != nil {
-						of(i).lost = append(of(i).lost, sets(e.Step)...)
-					}
-				}
-			case rules.OwnCopies:
-				for _, i := range e.Copies {
-					of(i).given, of(i).owner, of(i).written = e.Flag, e.Owner, e.Written
-				}
-				switch {
-				case e.Keeps:
-					of(e.Step).dropped = append(of(e.Step).dropped, rules.RemoveFlag{Step: e.Step, Command: e.Command, Flag: recursive(e.Command)})
-					of(e.Step).named = e.Made
-				case len(e.Step.Run().Steps) == 1:
-					gone[e.Step] = true
-				default:
-					of(e.Step).without = append(of(e.Step).without, e.Command)
-				}
-			case rules.AddCopy:
-				added[e.Of] = append(added[e.Of], &e)
-			case rules.MoveStep:
-				gone[e.Step] = true
-				below[e.Below] = append(below[e.Below], e.Step)
-			case rules.AddCacheMount:
-				of(e.Step).mounts = append(of(e.Step).mounts, e)
-			case rules.AddFlag:
-				of(e.Step).flags = append(of(e.Step).flags, e)
-			case rules.RemoveLists:
-				of(e.Step).removes = true
-			case rules.MergeRuns:
-				gone[e.Second] = true
-				of(e.First).merged = e.Second
-			case rules.RemoveFlag:
-				of(e.Step).dropped = append(of(e.Step).dropped, e)
-			case rules.MergeUpdate:
-				if onlyUpdates(e.Update) {
-					gone[e.Update] = true
-				} else {
-					of(e.Update).loses = true
-				}
-				for _, into := range e.Into {
-					// Two findings may wish for the same.
-					if !slices.ContainsFunc(of(into).updates, func(o rules.MergeUpdate) bool { return o.Update == e.Update }) {
-						of(into).updates = append(of(into).updates, e)
-					}
-				}
+			if !slices.ContainsFunc(seen, func(o rules.Effect) bool { return reflect.DeepEqual(o, e) }) {
+				seen = append(seen, e)
+				x.add(e)
 			}
 		}
 	}
 	for _, stage := range before.Stages {
 		var list []expected
 		place := func(i *dockerfile.Instruction) {
-			x := expected{was: i}
-			if r := rewrites[i]; r != nil {
-				x.rewrite = *r
+			e := expected{was: i}
+			if r := x.rewrites[i]; r != nil {
+				e.rewrite = *r
 			}
-			list = append(list, x)
+			list = append(list, e)
 		}
 		for _, i := range stage.Instructions {
-			for _, a := range added[i] {
+			for _, a := range x.added[i] {
 				list = append(list, expected{add: a})
 			}
-			if !gone[i] {
+			if !x.gone[i] {
 				place(i)
 			}
-			for _, moved := range below[i] {
+			for _, moved := range x.below[i] {
 				place(moved)
 			}
 		}
 		c.stages = append(c.stages, list)
 	}
 	return c
+}
+
+// expectation is what effects do to the instructions of a file.
+type expectation struct {
+	rewrites map[*dockerfile.Instruction]*rewrite
+	added    map[*dockerfile.Instruction][]*rules.AddCopy          // in front of the instruction
+	below    map[*dockerfile.Instruction][]*dockerfile.Instruction // what moves to below it
+	gone     map[*dockerfile.Instruction]bool                      // from its old place
+}
+
+// of is what happens to the instruction where it stands.
+func (x expectation) of(i *dockerfile.Instruction) *rewrite {
+	if x.rewrites[i] == nil {
+		x.rewrites[i] = &rewrite{}
+	}
+	return x.rewrites[i]
+}
+
+// add takes in what one effect does.
+func (x expectation) add(e rules.Effect) {
+	switch e := e.(type) {
+	case rules.MoveEnv:
+		x.gone[e.Step] = true
+		x.below[e.Below] = append(x.below[e.Below], e.Step)
+		for _, i := range between(e.Step, e.Below) {
+			if i.Run() != nil {
+				x.of(i).lost = append(x.of(i).lost, sets(e.Step)...)
+			}
+		}
+	case rules.OwnCopies:
+		for _, i := range e.Copies {
+			x.of(i).given, x.of(i).owner, x.of(i).written = e.Flag, e.Owner, e.Written
+		}
+		switch {
+		case e.Keeps:
+			x.of(e.Step).dropped = append(x.of(e.Step).dropped, rules.RemoveFlag{Step: e.Step, Command: e.Command, Flag: recursive(e.Command)})
+			x.of(e.Step).named = e.Made
+		case len(e.Step.Run().Steps) == 1:
+			x.gone[e.Step] = true
+		default:
+			x.of(e.Step).without = append(x.of(e.Step).without, e.Command)
+		}
+	case rules.AddCopy:
+		x.added[e.Of] = append(x.added[e.Of], &e)
+	case rules.MoveStep:
+		x.gone[e.Step] = true
+		x.below[e.Below] = append(x.below[e.Below], e.Step)
+	case rules.AddCacheMount:
+		x.of(e.Step).mounts = append(x.of(e.Step).mounts, e)
+	case rules.AddFlag:
+		x.of(e.Step).flags = append(x.of(e.Step).flags, e)
+	case rules.RemoveLists:
+		x.of(e.Step).removes = true
+	case rules.MergeRuns:
+		x.gone[e.Second] = true
+		x.of(e.First).merged = e.Second
+	case rules.RemoveFlag:
+		x.of(e.Step).dropped = append(x.of(e.Step).dropped, e)
+	case rules.MergeUpdate:
+		if onlyUpdates(e.Update) {
+			x.gone[e.Update] = true
+		} else {
+			x.of(e.Update).loses = true
+		}
+		for _, into := range e.Into {
+			// Two findings may wish for the same.
+			if !slices.ContainsFunc(x.of(into).updates, func(o rules.MergeUpdate) bool { return o.Update == e.Update }) {
+				x.of(into).updates = append(x.of(into).updates, e)
+			}
+		}
+	}
 }
 
 // instructions compares the instructions of the two files, those that make no step among them.
