@@ -23,147 +23,195 @@ func installName(i shelleffects.Install) string {
 
 // installWords writes the sentences.
 func (p *Pass) installWords(f *Finding, g *installGroup, read []string) {
-	c := g.copy
-	var names []string
-	leaves := ""
-	several, manifests := 0, 0
-	partly, includes, unnamed, workspaces, listed := false, false, false, false, false
+	w := p.installWording(g, read)
+	f.Title, f.Here = p.installCost(w)
+	f.Why, f.Doubted = p.installCause(w)
+	f.Advice, f.Done = w.advice(), w.done()
+}
+
+// installWording is what the sentences about the installs of a group hang on.
+type installWording struct {
+	*installGroup
+	read       []string // what the installs read, as the Dockerfile names it
+	files      Text     // the same in words
+	copyText   Text
+	names      []string // "pip install", each once
+	installs   int
+	manifests  int
+	leaves     string // the option with which an install leaves the project out
+	partly     bool   // an install needs the source too
+	includes   bool   // requirements files include others
+	unnamed    bool   // a manifest is named by a variable
+	workspaces bool
+	listed     bool // what is installed is named elsewhere
+}
+
+// installWording collects what is to be said of the group.
+func (p *Pass) installWording(g *installGroup, read []string) installWording {
+	w := installWording{installGroup: g, read: read, copyText: say(code(p.textOf(g.copy.in.Span))), files: list(read)}
+	if g.copy.mount {
+		w.copyText = say(code(p.mountText(g.copy)))
+	}
 	for _, s := range g.runs {
 		for n, install := range s.installs {
-			several++
-			if name := installName(install); !slices.Contains(names, name) {
-				names = append(names, name)
+			w.installs++
+			if name := installName(install); !slices.Contains(w.names, name) {
+				w.names = append(w.names, name)
 			}
 			if p.fromClone(g.lane, s.i, install) {
 				continue
 			}
 			r := s.reads[n]
 			if install.Leaves != "" && p.isPackage(r, install) {
-				leaves = install.Leaves
+				w.leaves = install.Leaves
 			}
-			partly = partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
-			includes = includes || r.set != nil && len(r.set.Files) > len(r.named)
-			workspaces = workspaces || p.hasWorkspaces(r, install)
-			manifests += len(install.Manifests)
-			listed = listed || listsElsewhere(install)
-			unnamed = unnamed || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
+			w.partly = w.partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
+			w.includes = w.includes || r.set != nil && len(r.set.Files) > len(r.named)
+			w.workspaces = w.workspaces || p.hasWorkspaces(r, install)
+			w.manifests += len(install.Manifests)
+			w.listed = w.listed || listsElsewhere(install)
+			w.unnamed = w.unnamed || slices.ContainsFunc(install.Manifests, func(m shelleffects.Manifest) bool { return m.Path == "" })
 		}
 	}
-	var what, here Text
-	switch {
-	case len(names) == 1:
-		what = say("the "+names[0], plural(several))
-	case len(names) == 2:
-		what = say("the "+names[0], " and the "+names[1])
+	if w.includes {
+		w.files = say(w.files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
+	}
+	if w.workspaces {
+		w.files = say(w.files, " with the manifests of the workspaces")
+	}
+	return w
+}
+
+// them is a word for the installs behind a preposition.
+func (w installWording) them() string {
+	if w.installs > 1 {
+		return "them"
+	}
+	return "it"
+}
+
+// installCost is what a change costs: for the title, and where the comment stands.
+func (p *Pass) installCost(w installWording) (title, here Text) {
+	var what Text
+	switch len(w.names) {
+	case 1:
+		what = say("the "+w.names[0], plural(w.installs))
+	case 2:
+		what = say("the "+w.names[0], " and the "+w.names[1])
 	default:
 		what = say("the dependency installs")
 	}
-	here = say("this install")
-	if several > 1 {
-		here = say("these installs")
+	these := say("this install")
+	if w.installs > 1 {
+		these = say("these installs")
 	}
-	copyText := code(p.textOf(c.in.Span))
-	if c.mount {
-		copyText = code(p.mountText(c))
-	}
-	every := say("Every change to what ", copyText, " brings re-runs ")
-	if c.root() && g.anchor() == c.in && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
+	every := say("Every change to what ", w.copyText, " brings re-runs ")
+	if w.copy.root() && w.anchor() == w.copy.in && p.Context != nil && p.Context.IgnoreFile == "" && (p.Context.Build.Context == "." || p.Context.Build.Context == "") {
 		every = say(EveryCommit)
 	}
-	f.Title = say(every, what, ".")
-	f.Here = say(every, here, ".")
+	return say(every, what, "."), say(every, these, ".")
+}
 
-	it, they := "It reads", "it"
-	if several > 1 {
-		it, they = "They read", "them"
+// installCause is why a change re-runs the installs; where what they read may not be all that they need,
+// also what is said once that is known.
+func (p *Pass) installCause(w installWording) (why Text, doubted *Doubt) {
+	it := "It reads"
+	if w.installs > 1 {
+		it = "They read"
 	}
 	var reads Text
-	files := list(read)
-	if includes {
-		files = say(files, " with what ", map[bool]string{true: "it includes", false: "they include"}[len(read) == 1])
-	}
-	if workspaces {
-		files = say(files, " with the manifests of the workspaces")
-	}
 	switch {
-	case len(read) > 0 && unnamed:
-		reads = say(it, " only ", files, " and what variables name, but ")
-	case len(read) > 0 && (leaves != "" || partly):
-		reads = say("The dependencies are named in ", files, ", but ")
-	case len(read) > 0:
-		reads = say(it, " only ", files, ", but ")
-		f.Doubted = &Doubt{By: []Reason{ManifestUnknown, ManifestMissing, ConfigurationFile, NotProven, OtherArguments}}
-		f.Doubted.Why = say("The dependencies are named in ", files, ", but ")
-		if !g.onlyPip() {
-			f.Doubted.By = append(f.Doubted.By, NeedsSource) // of pip, another install of the step does
+	case len(w.read) > 0 && w.unnamed:
+		reads = say(it, " only ", w.files, " and what variables name, but ")
+	case len(w.read) > 0 && (w.leaves != "" || w.partly):
+		reads = say("The dependencies are named in ", w.files, ", but ")
+	case len(w.read) > 0:
+		reads = say(it, " only ", w.files, ", but ")
+		doubted = &Doubt{By: []Reason{ManifestUnknown, ManifestMissing, ConfigurationFile, NotProven, OtherArguments}}
+		if !w.onlyPip() {
+			doubted.By = append(doubted.By, NeedsSource) // of pip, another install of the step does
 		}
-	case manifests > 0 || listed:
+	case w.manifests > 0 || w.listed:
 		reads = say(it, " only what names the dependencies, but ")
 	default:
 		reads = say(it, " no file of the source, but ")
 	}
-	brings := say(" puts every file in front of ", they, ".")
-	if n := c.excess(nil); !c.root() || p.Context == nil {
-		switch {
-		case n == 1:
-			brings = say(" puts another file in front of ", they, ".")
-		case n > 1:
-			brings = say(" puts ", n, " other files in front of ", they, ".")
-		default:
-			brings = say(" puts a whole directory in front of ", they, ".")
-		}
+	brings := say(w.copyText, " (line ", p.line(w.anchor()), ")", p.installBrings(w))
+	if doubted != nil {
+		doubted.Why = say("The dependencies are named in ", w.files, ", but ", brings)
+		doubted.Advice, doubted.Done = w.doubtedAdvice(), say(w.subject(), " no longer re-run by changes to the source.")
 	}
-	if c.mount {
-		brings = say(" mounts more than that.")
-	}
-	f.Why = say(reads, copyText, " (line ", p.line(g.anchor()), ")", brings)
-	if f.Doubted != nil {
-		f.Doubted.Why = say(f.Doubted.Why, copyText, " (line ", p.line(g.anchor()), ")", brings)
-		needs := map[bool]string{true: "the installs need", false: "the install needs"}[several > 1]
-		these := map[bool]string{true: "that file", false: "those files"}[len(read) == 1 && !includes]
-		f.Doubted.Advice = say("Copy ", these, " and what else ", needs, " first.")
-		if c.mount {
-			f.Doubted.Advice = say("Mount only ", these, " and what else ", needs, ".")
-		}
-	}
+	return say(reads, brings), doubted
+}
 
+// installBrings says how much stands in front of the installs that they do not read.
+func (p *Pass) installBrings(w installWording) Text {
+	n := w.copy.excess(nil)
 	switch {
-	case leaves != "":
-		these := list(read)
-		if len(read) > 1 { // the cause names them, and a comment takes five lines
+	case w.copy.mount:
+		return say(" mounts more than that.")
+	case w.copy.root() && p.Context != nil:
+		return say(" puts every file in front of ", w.them(), ".")
+	case n == 1:
+		return say(" puts another file in front of ", w.them(), ".")
+	case n > 1:
+		return say(" puts ", n, " other files in front of ", w.them(), ".")
+	}
+	return say(" puts a whole directory in front of ", w.them(), ".")
+}
+
+// doubtedAdvice is what to do where the installs may need more than they read.
+func (w installWording) doubtedAdvice() Text {
+	needs := map[bool]string{true: "the installs need", false: "the install needs"}[w.installs > 1]
+	these := map[bool]string{true: "that file", false: "those files"}[len(w.read) == 1 && !w.includes]
+	if w.copy.mount {
+		return say("Mount only ", these, " and what else ", needs, ".")
+	}
+	return say("Copy ", these, " and what else ", needs, " first.")
+}
+
+// advice is what to do.
+func (w installWording) advice() Text {
+	switch {
+	case w.leaves != "":
+		these := list(w.read)
+		if len(w.read) > 1 { // the cause names them, and a comment takes five lines
 			these = say("the manifests")
 		}
-		f.Advice = say("Copy ", these, " first and install with ", code(leaves), "; then copy the rest and install the project.")
-	case c.mount && len(read) > 0:
-		f.Advice = say("Mount ", files, " alone.")
-	case partly && len(read) > 0:
-		f.Advice = say("Copy ", files, " first and install from it alone; then copy the rest and install that.")
-	case len(read) == 0 && manifests == 0 && !listed:
-		f.Advice = say("Put ", they, " above the COPY.")
-	case g.onlyPip():
-		f.Advice = say("Copy the requirements first and the rest after ", they, ".")
-	case workspaces:
-		f.Advice = say("Copy the manifests first and the rest after ", they, ".")
-	case len(read) > 0:
-		f.Advice = say("Copy ", list(read), " first and the rest after ", they, ".")
-	default:
-		f.Advice = say("Copy what names the dependencies first and the rest after ", they, ".")
+		return say("Copy ", these, " first and install with ", code(w.leaves), "; then copy the rest and install the project.")
+	case w.copy.mount && len(w.read) > 0:
+		return say("Mount ", w.files, " alone.")
+	case w.partly && len(w.read) > 0:
+		return say("Copy ", w.files, " first and install from it alone; then copy the rest and install that.")
+	case len(w.read) == 0 && w.manifests == 0 && !w.listed:
+		return say("Put ", w.them(), " above the COPY.")
+	case w.onlyPip():
+		return say("Copy the requirements first and the rest after ", w.them(), ".")
+	case w.workspaces:
+		return say("Copy the manifests first and the rest after ", w.them(), ".")
+	case len(w.read) > 0:
+		return say("Copy ", list(w.read), " first and the rest after ", w.them(), ".")
 	}
-	subject := "The install is"
-	if several > 1 {
-		subject = "The installs are"
+	return say("Copy what names the dependencies first and the rest after ", w.them(), ".")
+}
+
+// subject begins the sentence about what an edit has done.
+func (w installWording) subject() string {
+	if w.installs > 1 {
+		return "The installs are"
 	}
-	f.Done = say(subject, " no longer re-run by changes to the source.")
-	if f.Doubted != nil {
-		f.Doubted.Done = f.Done
-	}
+	return "The install is"
+}
+
+// done is what an edit has done.
+func (w installWording) done() Text {
 	switch {
-	case leaves != "" || partly || unnamed || len(read) == 0:
-	case len(read) == 1 && !includes && !workspaces:
-		f.Done = say(subject, " now re-run only when ", files, " changes.")
-	default:
-		f.Done = say(subject, " now re-run only when ", files, " change.")
+	case w.leaves != "" || w.partly || w.unnamed || len(w.read) == 0:
+		return say(w.subject(), " no longer re-run by changes to the source.")
+	case len(w.read) == 1 && !w.includes && !w.workspaces:
+		return say(w.subject(), " now re-run only when ", w.files, " changes.")
 	}
+	return say(w.subject(), " now re-run only when ", w.files, " change.")
 }
 
 // listsElsewhere says whether an install is told what to install by another command, or from its input:
