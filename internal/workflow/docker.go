@@ -119,96 +119,110 @@ func skipGlobal(args []word) ([]word, bool) {
 // context, the Dockerfile or the target is not written down.
 func (r *shellRun) readBuild(program string, args []word, at *shellState) (command, bool) {
 	c := command{dir: at.dir, args: map[string]string{}, containers: program == "podman", depot: program == "depot"}
-	complete := true
-	var contexts []word
-	var file *word
+	flags, contexts, ok := splitBuild(args)
+	if !ok {
+		return c, false
+	}
+	var file *buildFlag
+	for _, f := range flags {
+		switch f.name {
+		case "--no-cache":
+			c.noCache = c.noCache || f.value == "" || f.value == "true"
+		case "--file", "-f":
+			file = &f
+		case "--target":
+			if !f.literal {
+				return c, false
+			}
+			c.target = f.value
+		case "--build-arg":
+			c.argument(f.value, f.literal, r)
+		case "--build-context":
+			c.namedContext(f.value, at)
+		case "--platform":
+			if f.literal {
+				c.platforms = append(c.platforms, commaList(f.value)...)
+			}
+		case "--tag", "-t":
+			if f.literal {
+				c.tags = append(c.tags, f.value)
+			}
+		case "--cache-from":
+			c.cacheFrom = append(c.cacheFrom, f.value)
+		case "--cache-to":
+			c.cacheTo = append(c.cacheTo, f.value)
+		case "--builder":
+			c.builder = true
+		}
+	}
+	if len(contexts) != 1 || !contexts[0].literal || !isLocalContext(contexts[0].text) {
+		return c, false
+	}
+	if c.context, ok = resolve(at.dir, contexts[0].text); !ok || !isKnown(at, contexts[0].text) {
+		return c, false
+	}
+	if file != nil {
+		if !file.literal || file.value == "-" || !isKnown(at, file.value) {
+			return c, false
+		}
+		if c.file, ok = resolve(at.dir, file.value); !ok {
+			return c, false
+		}
+		if program == "podman" {
+			c.inContext, _ = resolve(c.context, file.value)
+		}
+	}
+	return c, true
+}
+
+// buildFlag is a flag of docker build. A switch has a value only where one is written behind "=".
+type buildFlag struct {
+	name, value string
+	literal     bool // no part of the value is a variable's
+}
+
+// splitBuild parts the arguments of docker build; false where a word may or may not be a flag, or the
+// value of one.
+func splitBuild(args []word) (flags []buildFlag, contexts []word, ok bool) {
 	for len(args) > 0 {
 		w := args[0]
 		args = args[1:]
 		if w.open && !strings.HasPrefix(w.text, "-") {
-			return c, false // it may hold any flag
+			return nil, nil, false // it may hold any flag
 		}
 		if !strings.HasPrefix(w.text, "-") || w.text == "-" {
 			contexts = append(contexts, w)
 			continue
 		}
-		flag, value, hasValue := strings.Cut(w.text, "=")
-		if len(flag) > 2 && flag[1] != '-' {
+		name, value, hasValue := strings.Cut(w.text, "=")
+		if len(name) > 2 && name[1] != '-' {
 			// Short flags stick together: -qt name, -tname.
-			short := flag[:2]
+			short := name[:2]
 			switch {
 			case slices.Contains(valueFlags, short):
-				flag, value, hasValue = short, w.text[2:], true
+				name, value, hasValue = short, w.text[2:], true
 			case slices.Contains(switchFlags, short):
 				args = slices.Concat([]word{{text: "-" + w.text[2:], literal: w.literal, open: w.open}}, args)
 				continue
 			default:
-				return c, false
+				return nil, nil, false
 			}
 		}
 		switch {
-		case slices.Contains(switchFlags, flag):
-			c.noCache = c.noCache || flag == "--no-cache" && (!hasValue || value == "true")
-			continue
-		case hasValue:
-		case slices.Contains(valueFlags, flag):
+		case slices.Contains(switchFlags, name) || hasValue:
+		case slices.Contains(valueFlags, name):
 			if len(args) == 0 {
-				return c, false
+				return nil, nil, false
 			}
 			w, value = args[0], args[0].text
 			args = args[1:]
 		default:
-			return c, false // it may or may not take the next word
+			return nil, nil, false // it may or may not take the next word
 		}
 		literal := !strings.Contains(value, unknownText) && (w.literal || hasValue && !w.open)
-		switch flag {
-		case "--file", "-f":
-			file = &word{text: value, literal: literal}
-		case "--target":
-			complete = complete && literal
-			c.target = value
-		case "--build-arg":
-			c.argument(value, literal, r)
-		case "--build-context":
-			c.namedContext(value, at)
-		case "--platform":
-			if literal {
-				c.platforms = append(c.platforms, commaList(value)...)
-			}
-		case "--tag", "-t":
-			if literal {
-				c.tags = append(c.tags, value)
-			}
-		case "--cache-from":
-			c.cacheFrom = append(c.cacheFrom, value)
-		case "--cache-to":
-			c.cacheTo = append(c.cacheTo, value)
-		case "--builder":
-			c.builder = true
-		}
+		flags = append(flags, buildFlag{name, value, literal})
 	}
-	if !complete {
-		return c, false
-	}
-	if len(contexts) != 1 || !contexts[0].literal || !isLocalContext(contexts[0].text) {
-		return c, false
-	}
-	var ok bool
-	if c.context, ok = resolve(at.dir, contexts[0].text); !ok || !isKnown(at, contexts[0].text) {
-		return c, false
-	}
-	if file != nil {
-		if !file.literal || file.text == "-" || !isKnown(at, file.text) {
-			return c, false
-		}
-		if c.file, ok = resolve(at.dir, file.text); !ok {
-			return c, false
-		}
-		if program == "podman" {
-			c.inContext, _ = resolve(c.context, file.text)
-		}
-	}
-	return c, true
+	return flags, contexts, true
 }
 
 // argument reads a build argument: NAME=value, or NAME with the value of the environment.
