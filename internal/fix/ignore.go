@@ -35,7 +35,7 @@ func (p *prover) ignorePath(i int, suggestions []Suggestion) (Suggestion, Reason
 		}
 	}
 	if e, found := p.in.Context.All.Lookup(unit.Path); !found || e.Mode == buildcontext.ModeSymlink {
-		return Suggestion{}, rules.ManifestLink
+		return Suggestion{}, rules.EditedLink
 	}
 	file, reason := p.secondFile(unit.Path)
 	if reason != "" {

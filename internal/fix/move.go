@@ -53,10 +53,7 @@ func (s scene) moveStep(u *unit, e rules.MoveStep) Reason {
 	m := &move{scene: s, step: e.Step, below: e.Below}
 	var reason Reason
 	if m.source, reason = s.placeCopy(e.Step); reason != "" {
-		if reason == rules.ManifestMissing {
-			reason = rules.Unconfigured // files that git does not show
-		}
-		return reason
+		return ofCopy(reason)
 	}
 	if m.kept, reason = s.kept(u, e.Step); reason != "" {
 		return reason
@@ -75,6 +72,17 @@ func (s scene) moveStep(u *unit, e rules.MoveStep) Reason {
 		}
 	}
 	return ""
+}
+
+// ofCopy is a reason why the places of a COPY's files are not known, where no install reads them.
+func ofCopy(reason Reason) Reason {
+	switch reason {
+	case rules.ManifestMissing:
+		return rules.CopiesUnseen
+	case rules.ManifestLink:
+		return rules.CopiesLink
+	}
+	return reason
 }
 
 // settingsFiles are read by package managers wherever a file of that name lies at the right place.

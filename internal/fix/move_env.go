@@ -21,7 +21,8 @@ import (
 //     as before;
 //   - none of them sets a variable that it names itself;
 //   - each RUN consists of commands that the table of effects knows, that neither build a project (whose
-//     hooks may read any variable), be it one that a manifest names by its path, nor list the environment;
+//     hooks may read any variable), be it one that a manifest names by its path, nor list the environment; and
+//     neither the manifests of its installs nor the settings of their tools name one of the variables;
 //     and its variables are none that tools look at by themselves.
 //
 // The image's configuration and the environment of all other steps is what the comparison looks at.
@@ -40,10 +41,16 @@ func (s scene) moveEnv(u *unit, e rules.MoveEnv) Reason {
 			continue
 		}
 		if names(s.in.File.Source.Text(i.Span), own) || names(text, sets(i)) {
-			return rules.ValuesBetween
+			return rules.VariableUsed
 		}
-		if i.Run() != nil && (s.effects(i).ReadsEnvironment() || s.buildsOwn(i)) {
-			return rules.StepBetween
+		if i.Run() == nil {
+			continue
+		}
+		if slices.ContainsFunc(s.scripts.InstallTexts(i), func(text string) bool { return names(text, own) }) {
+			return rules.VariableUsed
+		}
+		if s.effects(i).ReadsEnvironment() || s.buildsOwn(i) {
+			return rules.MayReadVariable
 		}
 	}
 	return ""

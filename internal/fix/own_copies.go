@@ -182,16 +182,32 @@ func (o *owning) copy(i *dockerfile.Instruction) Reason {
 	if cmd, fromStage := i.Command.(*instructions.CopyCommand); !fromStage || cmd.From == "" {
 		p, reason := o.placeCopy(i)
 		if reason != "" && (reason != rules.DestinationOpen || len(o.e.Made) > 0) || reason == "" && len(p.files) == 0 {
-			return reason
+			return ofCopy(reason)
 		}
 		if slices.ContainsFunc(o.e.Made, func(dir string) bool { return p.files[dir] != "" }) {
 			return rules.OwnedOthers // a link, whose end mkdir has made
 		}
 	} else if slices.ContainsFunc(o.e.Made, func(dir string) bool { return shelleffects.Covers(dest, dir) }) {
 		return rules.OwnedOthers // it may be a link there
+	} else if o.e.Flag == "chown" && o.privileged() {
+		return rules.Capabilities
 	}
 	o.copied = true
 	return ""
+}
+
+// setsID is a mode of chmod with the bits for set-user-ID or set-group-ID.
+var setsID = lazyregexp.New(`^0*[2-7][0-7]{3}$|^[ugoa]*[+=][rwxXt]*s`)
+
+// privileged says whether a RUN of the file gives a file capabilities or the set-user-ID bit. A chown takes both away,
+// a COPY with --chown keeps them.
+// Source: chown(2), "ERRORS" and "NOTES"; capabilities(7), "File capabilities".
+func (o *owning) privileged() bool {
+	return slices.ContainsFunc(o.in.File.Instructions, func(i *dockerfile.Instruction) bool {
+		return i.Run() != nil && slices.ContainsFunc(i.Run().Commands, func(c *dockerfile.Command) bool {
+			return c.Name == "setcap" || c.Name == "chmod" && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool { return setsID.MatchString(w.Value) })
+		})
+	})
 }
 
 // plainFiles says why what a COPY brings may not get the mode that chmod gives it: it has bits that chmod keeps
@@ -199,11 +215,14 @@ func (o *owning) copy(i *dockerfile.Instruction) Reason {
 func (o *owning) plainFiles(i *dockerfile.Instruction) Reason {
 	p, reason := o.placeCopy(i)
 	if reason != "" {
-		return reason
+		return ofCopy(reason)
 	}
 	for _, file := range p.files {
-		if entry, _ := o.in.Context.Tree.Lookup(file); entry.Mode == buildcontext.ModeSymlink || entry.Mode == buildcontext.ModeSubmodule {
-			return rules.ManifestLink
+		switch entry, _ := o.in.Context.Tree.Lookup(file); entry.Mode {
+		case buildcontext.ModeSymlink:
+			return rules.CopiesLink
+		case buildcontext.ModeSubmodule:
+			return rules.CopiesUnseen
 		}
 	}
 	return ""

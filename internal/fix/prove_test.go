@@ -237,13 +237,14 @@ func TestArgumentPastABuild(t *testing.T) {
 		manifests     map[string]string
 		want          rules.Reason
 	}{
-		{"pip, a path", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n./lib\n"}, rules.StepBetween},
-		{"pip, a path in an included file", "pip install -r requirements.txt", map[string]string{"requirements.txt": "-r base.txt\n", "base.txt": "lib @ file:./lib\n"}, rules.StepBetween},
+		{"pip, a path", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n./lib\n"}, rules.MayReadVariable},
+		{"pip, a path in an included file", "pip install -r requirements.txt", map[string]string{"requirements.txt": "-r base.txt\n", "base.txt": "lib @ file:./lib\n"}, rules.MayReadVariable},
+		{"pip, the variable", "pip install -r requirements.txt", map[string]string{"requirements.txt": "acme==${GIT_SHA}\n"}, rules.VariableUsed},
 		{"pip, versions", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n"}, rules.NotSettled}, // the edit is right, and not for this finding
-		{"poetry, a path", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = { path = 'lib' }\n", "poetry.lock": ""}, rules.StepBetween},
+		{"poetry, a path", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = { path = 'lib' }\n", "poetry.lock": ""}, rules.MayReadVariable},
 		{"poetry, versions", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = '^1'\n", "poetry.lock": ""}, rules.NotSettled},
-		{"npm, a hook", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"scripts": {"postinstall": "node hook.js"}}`, "package-lock.json": "{}"}, rules.StepBetween},
-		{"npm, a folder", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"dependencies": {"lib": "file:lib"}}`, "package-lock.json": "{}"}, rules.StepBetween},
+		{"npm, a hook", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"scripts": {"postinstall": "node hook.js"}}`, "package-lock.json": "{}"}, rules.MayReadVariable},
+		{"npm, a folder", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"dependencies": {"lib": "file:lib"}}`, "package-lock.json": "{}"}, rules.MayReadVariable},
 		{"npm, versions", "pip install flask==3.0 && npm ci", map[string]string{"package.json": `{"dependencies": {"left-pad": "1.3.0"}}`, "package-lock.json": "{}"}, rules.NotSettled},
 	} {
 		t.Run(c.name, func(t *testing.T) {

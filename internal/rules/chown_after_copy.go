@@ -190,6 +190,9 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 	}
 	f.Done = say("The copied files are no longer in the image twice.")
 	unit, reason := p.ownCopies(lane, i, o, copies)
+	if slices.ContainsFunc(copies, func(j int) bool { return p.unpacks(lane[j].in) }) {
+		f.Advice = say("Unpack the archive in a stage of its own, and copy what was in it from there with ", code(flag), ".")
+	}
 	switch reason {
 	case CopiesMore:
 		f.Advice = say("Copy what changes hands in a COPY of its own, with ", code(flag), ".")
@@ -203,6 +206,11 @@ func (p *Pass) reportChown(lane []step, i int, o shelleffects.Ownership, copies 
 		f.Withheld = ""
 	}
 	p.report(lane[i].outer, f)
+}
+
+// unpacks says whether an ADD unpacks an archive: its own owners and modes count, or --chown's, by the age of the builder.
+func (p *Pass) unpacks(in *dockerfile.Instruction) bool {
+	return in.Keyword == "ADD" && slices.ContainsFunc(in.Args[:len(in.Args)-1], func(a dockerfile.Arg) bool { return isArchive(a.Value) })
 }
 
 // ownerAsWritten is the owner or mode that a command gives, as the file has it: a variable may have another
@@ -281,7 +289,7 @@ func (p *Pass) ownCopies(lane []step, i int, o shelleffects.Ownership, copies []
 		if slices.ContainsFunc(c.Flags, func(f dockerfile.Flag) bool { return f.Name == flag || f.Name == "link" }) {
 			return nil, CopyOptions
 		}
-		if !slices.Contains(copies, j) && c.Keyword == "ADD" && len(p.copiesOf(c)) == 0 {
+		if p.unpacks(c) || !slices.Contains(copies, j) && c.Keyword == "ADD" && len(p.copiesOf(c)) == 0 {
 			return nil, ArchiveOrRemote
 		}
 		if value, known := shelleffects.Expand(written, p.states[c].Env); !known || value != o.Spec {

@@ -186,3 +186,63 @@ func scriptOf(name, text string, state dockerfile.State) Script {
 	}
 	return s
 }
+
+// toolSettings are the names of files in which the tools that install dependencies replace variables.
+// Source: npm's documentation, "npmrc"; Yarn's, ".yarnrc.yml"; pip's, "Configuration" and "Requirements File Format";
+// conda's, ".condarc"; bun's, "bunfig.toml".
+var toolSettings = []string{".npmrc", ".yarnrc", ".yarnrc.yml", "pip.conf", ".condarc", "condarc", "bunfig.toml", "auth.json", "uv.toml", "poetry.toml", ".netrc"}
+
+// lockName are the names of lock files.
+var lockName = lazyregexp.New(`(^|[-.])lock(\.(json|yaml|yml))?$|^npm-shrinkwrap\.json$|^go\.sum$|^bun\.lockb$`)
+
+// installTexts are the manifests that the installs of a step read, with what they include, and the settings of tools
+// that a COPY above brings: what they name is read as if the command named it.
+func (p *Pass) installTexts(lane []step, i int) []string {
+	installs := p.effectsOf(lane[i].in).Installs
+	if len(installs) == 0 || p.Context == nil || p.Read == nil {
+		return nil
+	}
+	var files []string
+	for _, install := range installs {
+		r := p.reads(lane, i, install)
+		files = append(files, r.paths...)
+		for _, l := range r.named {
+			if l.file != "" {
+				files = append(files, p.Context.RepoPath(l.file))
+			}
+		}
+	}
+	for _, c := range p.above(lane, i) {
+		for _, pr := range c.pairs {
+			if slices.Contains(toolSettings, path.Base(pr.image)) && len(files) < maxPrograms {
+				files = append(files, p.Context.RepoPath(pr.context))
+			}
+		}
+	}
+	slices.Sort(files)
+	var out []string
+	for _, file := range slices.Compact(files) {
+		if lockName.MatchString(path.Base(file)) {
+			continue // tools write these, and replace nothing in them
+		}
+		if src, err := p.Read(file); err == nil {
+			out = append(out, string(src.Data))
+		}
+	}
+	return out
+}
+
+// InstallTexts are the manifests that the installs of a RUN read, with what they include, and the settings of tools
+// that a COPY above brings, as far as they are had.
+func (s *Scripts) InstallTexts(in *dockerfile.Instruction) []string {
+	p := s.pass
+	if p.states == nil || in.Stage == nil {
+		return nil
+	}
+	for _, lane := range p.lanes(in.Stage) {
+		if at := slices.IndexFunc(lane, func(st step) bool { return st.in == in }); at >= 0 {
+			return p.installTexts(lane, at)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -281,10 +282,41 @@ func (p *Pass) usesVariable(stage *dockerfile.Stage, j int, names []string) bool
 	}
 	lane := p.lanes(stage)[0]
 	at := slices.IndexFunc(lane, func(st step) bool { return st.in == in })
+	if slices.ContainsFunc(p.installTexts(lane, at), func(text string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return namesVariable(text, name) })
+	}) {
+		return true
+	}
 	return slices.ContainsFunc(e.Installs, func(install shelleffects.Install) bool {
 		r := p.reads(lane, at, install)
-		return p.hooksNeedSource(r, install) || p.namesLocal(served{installs: []shelleffects.Install{install}, reads: []readsOf{r}})
+		return p.hooksNeedSource(r, install) || p.runsOwn(r, install) || p.namesLocal(served{installs: []shelleffects.Install{install}, reads: []readsOf{r}})
 	})
+}
+
+// ownPackage is a dependency in package.json that lies in a folder: its scripts run, too.
+// Source: npm's documentation, "package.json", Local Paths; Yarn's, "protocols".
+var ownPackage = lazyregexp.New(`"(file|link|portal|workspace):`)
+
+// runsOwn says whether an install may run scripts of the repository that its own manifests do not show: those of
+// packages in folders, and composer's.
+func (p *Pass) runsOwn(r readsOf, install shelleffects.Install) bool {
+	for _, repo := range r.paths {
+		file, err := p.Read(repo)
+		if err != nil {
+			continue
+		}
+		switch path.Base(repo) {
+		case "package.json":
+			if ownPackage.Match(file.Data) {
+				return true
+			}
+		case "composer.json":
+			if strings.Contains(string(file.Data), `"scripts"`) && !slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return w.Value == "--no-scripts" }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // costs says whether running a RUN again takes time: it installs or fetches.
@@ -345,6 +377,8 @@ func (p *Pass) reportVolatile(stage *dockerfile.Stage, same, others []*carried) 
 		f.Advice = say("Stages built on this one have ", them, " too: declare ", them, " in the stage of line ", p.line(first.heir.From), ", below the steps that do not use ", them, ".")
 	case first.until < len(stage.Instructions):
 		f.Advice = say("Move ", them, " down to just above line ", p.line(stage.Instructions[first.until]), ", the first that may use ", them, ".")
+	case len(p.heirs(stage)) > 0:
+		f.Advice = say("Move ", them, " below the last step of the stage: no step of it "+uses+" ", them, ".")
 	default:
 		f.Advice = say("Move ", them, " below the last step: no step "+uses+" ", them, ".")
 	}
