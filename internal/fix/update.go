@@ -71,6 +71,12 @@ func (s scene) mergeUpdate(u *unit, e rules.MergeUpdate) Reason {
 		if reason := s.takesUpdate(e.Update, into, tool); reason != "" {
 			return reason
 		}
+		written := slices.ContainsFunc(run.Commands, func(c *dockerfile.Command) bool {
+			return slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return !w.Literal })
+		})
+		if written && !maps.Equal(s.states[e.Update].Env, s.states[into].Env) {
+			return rules.OtherSettings // a variable of the update may have another value there
+		}
 	}
 	for _, i := range list[from+1 : to+1] {
 		if reason := s.keepsIndex(i, tool, slices.Contains(e.Into, i)); reason != "" {

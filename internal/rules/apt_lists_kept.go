@@ -195,8 +195,11 @@ func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {
 	switch {
 	case removal != nil:
 		f.Related = []Place{p.place(removal)}
-		f.Why = say("What it fetched into ", code(shelleffects.AptLists), " becomes part of this layer, and the removal in line ", p.line(removal), " frees nothing: the layer keeps what later ones hide.")
 		f.Advice = say("Put ", code(AptListsRemoval), " at the end of this RUN.")
+		if len(rely) > 0 {
+			f.Advice = say("Update and install in one RUN that ends with ", code("… && "+AptListsRemoval), ": line ", p.line(rely[0].in), " still installs from the index.")
+		}
+		f.Why = say("What it fetched into ", code(shelleffects.AptLists), " becomes part of this layer, and the removal in line ", p.line(removal), " frees nothing: the layer keeps what later ones hide.")
 	case len(rely) > 0:
 		for _, r := range rely {
 			f.Related = append(f.Related, p.place(r.in))
@@ -209,6 +212,9 @@ func (p *Pass) reportLists(lane []step, i int, update *dockerfile.Command) {
 		f.Advice = say("Keep it in a cache mount: ", code(listsMount), ".")
 	}
 	e := p.effectsOf(in)
+	if len(rely) == 0 {
+		f.Doubted = &Doubt{By: []Reason{IndexUsed, IndexForCommand}, Words: Words{Why: f.Why, Advice: say("Unless something still installs from it later, end the RUN with ", code("… && "+AptListsRemoval), "."), Done: f.Done}}
+	}
 	if len(rely) == 0 && len(e.Packages) == 0 && len(e.Updates) > 0 {
 		// Nothing uses it: what is wrong is the update, not what it leaves.
 		f.Advice = say("Leave the update to the RUN that installs.")

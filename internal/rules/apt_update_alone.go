@@ -6,6 +6,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
@@ -80,7 +81,7 @@ func (p *Pass) checkUpdate(lane []step, i int, st step) {
 		}
 	}
 	rely := p.reliesOn(lane, i, update.Tool)
-	if len(rely) == 0 && upgraded {
+	if len(rely) == 0 && (upgraded || p.mayInstallLater(lane, i, update.Tool)) {
 		return
 	}
 	text := p.commandText(st.in, update.Command)
@@ -110,6 +111,38 @@ func (p *Pass) checkUpdate(lane []step, i int, st step) {
 	}
 	f.Here = f.Title
 	p.report(st.outer, f)
+}
+
+// mayInstallLater says whether a step below an update may install from its index without being seen to: a script, a
+// program in a variable; of the stages on top of it too, and triggers.
+func (p *Pass) mayInstallLater(lane []step, i int, tool string) bool {
+	hidden := func(steps []step) bool {
+		for _, st := range steps {
+			e := p.effectsOf(st.in)
+			reads, renews := e.ReadsIndex(tool)
+			switch {
+			case reads:
+				return true
+			case renews:
+				return false
+			}
+		}
+		return false
+	}
+	stage := lane[i].in.Stage
+	if hidden(lane[i+1:]) || len(lane) > 0 && lane[0].in == lane[0].outer && slices.ContainsFunc(p.lanes(stage)[1:], hidden) {
+		return true
+	}
+	open := map[*dockerfile.Stage]bool{stage: true}
+	for _, s := range p.File.Stages {
+		if s.Parent != nil && open[s.Parent] {
+			open[s] = true
+			if slices.ContainsFunc(p.lanes(s), hidden) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // commandText is a command as written, on one line; of the exec form its words.
@@ -219,8 +252,7 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 		}
 	}
 	user := p.states[st.in].User
-	line := p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(st.in.Span))
-	unit := &Unit{Edits: []source.Edit{{Span: line}}}
+	unit := &Unit{Edits: p.withoutUpdate(st.in, rely[0].in)}
 	effect := MergeUpdate{Update: st.in}
 	for _, r := range rely {
 		other := r.in.Run()
@@ -246,4 +278,38 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 	}
 	unit.Effects = []Effect{effect}
 	return unit, ""
+}
+
+// ofUpdates are words of comments about an update of the index.
+var ofUpdates = lazyregexp.New(`(?i)\b(update|updates|updating|refresh|index|package lists?|apt-get|apt)\b`)
+
+// withoutUpdate takes the RUN of an update away. Its comment goes along to the install, unless that is the next
+// instruction, of which the comment then speaks.
+func (p *Pass) withoutUpdate(update, install *dockerfile.Instruction) []source.Edit {
+	list := update.Stage.Instructions
+	if at := slices.Index(list, update); at+1 < len(list) && list[at+1] == install {
+		span := p.wholeLines(update.Span)
+		if p.attachedStart(update) < update.Span.Start {
+			// What is said above stands above the install from now on, without blank lines between.
+			rest := p.textOf(source.Span{Start: span.End, End: install.Span.Start})
+			span.End += len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
+			if len(install.Comments) == 0 {
+				span.End = p.File.Source.SpanFromLines(p.File.Source.LinesFromSpan(install.Span)).Start
+			}
+		}
+		return []source.Edit{{Span: span}}
+	}
+	start := p.attachedStart(update)
+	if n := len(update.Comments); start == update.Span.Start && n > 0 && ofUpdates.MatchString(update.Comments[n-1].Text) {
+		line := func(n int) int { return p.File.Source.LineFromOffset(update.Comments[n].Span.Start) }
+		for n--; n > 0 && line(n-1) == line(n)-1; n-- { // blank lines part the comment and the instruction
+		}
+		start = update.Comments[n].Span.Start
+	}
+	edits := []source.Edit{{Span: p.wholeLines(source.Span{Start: start, End: update.Span.End})}}
+	if comment := strings.TrimSpace(p.textOf(source.Span{Start: start, End: update.Span.Start})); comment != "" {
+		at := p.attachedStart(install)
+		edits = append(edits, source.Edit{Span: source.Span{Start: at, End: at}, New: comment + p.File.Source.Newline()})
+	}
+	return edits
 }

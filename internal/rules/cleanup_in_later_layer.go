@@ -403,6 +403,8 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 		f.Advice = say("Mount it for the step that needs it, instead of copying it: ", code(mountFor(first)), ".")
 	case first.name != "":
 		f.Advice = say("Install, use and remove them in one RUN, or build in a stage of its own and copy the result.")
+	case p.neededBetween(lane, i, first):
+		f.Advice = say("Make it, use it and remove it in one RUN.")
 	default:
 		f.Advice = say("Remove it in the RUN that makes it (line ", p.line(first.by), ").")
 	}
@@ -420,6 +422,33 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 	}
 	f.Withheld = string(reason)
 	p.report(in, f)
+}
+
+// neededBetween says whether a step between the one that makes something and the one that removes it may need it.
+func (p *Pass) neededBetween(lane []step, i int, m made) bool {
+	at := slices.IndexFunc(lane, func(st step) bool { return st.in == m.by })
+	if m.tool == "apt" && at >= 0 {
+		return slices.ContainsFunc(p.reliesOn(lane, at, "apt"), func(r reliance) bool { return r.sameWay && r.i < i })
+	}
+	if m.tool != "" {
+		return false // a cache is filled again
+	}
+	for _, st := range lane[at+1 : i] {
+		e := p.effectsOf(st.in)
+		if e.Unread || len(e.Unknown) > 0 || slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
+			return slices.ContainsFunc(t.Paths, func(touched string) bool { return shelleffects.Overlaps(touched, m.path) })
+		}) || slices.ContainsFunc(e.Installs, func(install shelleffects.Install) bool {
+			return install.NeedsSource != "" || len(install.Manifests) > 0
+		}) || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return len(k.Files) > 0 }) {
+			return true
+		}
+	}
+	// The step that removes it may use it first.
+	e := p.effectsOf(lane[i].in)
+	return len(e.Unknown) > 0 || slices.ContainsFunc(e.Touches, func(t shelleffects.Touch) bool {
+		return !slices.ContainsFunc(e.Removals, func(r shelleffects.Removal) bool { return r.Command == t.Command }) &&
+			slices.ContainsFunc(t.Paths, func(touched string) bool { return shelleffects.Overlaps(touched, m.path) })
+	})
 }
 
 // subjectOf is what a removal is about: of several things the first that no other rule speaks of, since caches
