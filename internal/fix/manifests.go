@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
 	"github.com/hitrate-bot/hitrate/internal/rules"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
@@ -100,6 +101,9 @@ func told(i shelleffects.Install, flags ...string) bool {
 func (m *move) nodeFile(i shelleffects.Install, base string, data []byte) Reason {
 	switch base {
 	case "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb":
+		if localLock.Match(data) {
+			return rules.NeedsSource
+		}
 		return m.nodeAbove(i)
 	case ".npmrc":
 		return npmSettings(string(data))
@@ -118,6 +122,9 @@ func (m *move) nodeFile(i shelleffects.Install, base string, data []byte) Reason
 		return rules.ManifestUnknown // Yarn 2 and later keep more than node_modules in the project
 	}
 	if !told(i, "--ignore-scripts") {
+		if m.readByPackages(project) {
+			return rules.NeedsSource
+		}
 		for _, hook := range rules.InstallHooks {
 			if script := table(project["scripts"])[hook]; script != nil && script != "" {
 				return rules.NeedsSource
@@ -131,6 +138,39 @@ func (m *move) nodeFile(i shelleffects.Install, base string, data []byte) Reason
 	}
 	return m.nodeAbove(i)
 }
+
+// localLock is a package in a lock file that lies in a folder or a file of the project.
+// Source: npm's documentation, "package-lock.json" (resolved); Yarn's, "protocols"; pnpm's, "Lockfile".
+var localLock = lazyregexp.New(`["'@ ](file|link|portal):[^\s"']`)
+
+// readByPackages says whether a dependency is known to read, when it is installed, a file of the project that would no
+// longer be there: it would install something else.
+func (m *move) readByPackages(project map[string]any) bool {
+	for _, key := range []string{"dependencies", "devDependencies", "optionalDependencies"} {
+		for name := range table(project[key]) {
+			reads, known := readWhenInstalled[name]
+			if known && slices.ContainsFunc(m.source.sorted, func(image string) bool {
+				_, kept := m.kept.files[image]
+				return !kept && reads.MatchString(path.Base(image))
+			}) {
+				return true
+			}
+		}
+	}
+	return project["msw"] != nil // msw writes its worker into a folder that is named here
+}
+
+// readWhenInstalled are packages with an install script that reads files of these names.
+// Source: Prisma's documentation, "Generating Prisma Client" (the postinstall hook); Puppeteer's, "Configuration";
+// Sentry's, "Configuration and Authentication" of sentry-cli; npm packages' own package.json.
+var readWhenInstalled = map[string]*lazyregexp.Regexp{
+	"@prisma/client": schema, "prisma": schema,
+	"puppeteer":   lazyregexp.New(`^(\.puppeteerrc|puppeteer\.config)`),
+	"@sentry/cli": lazyregexp.New(`^\.sentryclirc$`),
+}
+
+// schema is a file of Prisma's, or its settings.
+var schema = lazyregexp.New(`\.prisma$|^prisma\.config\.`)
 
 // namesLocal says whether a value of package.json names a file or a folder of the project.
 func namesLocal(v any) bool {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -40,6 +41,8 @@ type installWording struct {
 	manifests  int
 	leaves     string // the option with which an install leaves the project out
 	partly     bool   // an install needs the source too
+	local      bool   // the requirements name local paths
+	project    bool   // the project itself among them
 	includes   bool   // requirements files include others
 	unnamed    bool   // a manifest is named by a variable
 	workspaces bool
@@ -66,6 +69,11 @@ func (p *Pass) installWording(g *installGroup, read []string) installWording {
 				w.leaves = install.Leaves
 			}
 			w.partly = w.partly || install.NeedsSource != "" && install.Leaves == "" || r.set != nil && len(r.set.Local()) > 0
+			if r.set != nil {
+				for _, row := range r.set.Local() {
+					w.local, w.project = true, w.project || projectPath.MatchString(row.Requirement.URL)
+				}
+			}
 			w.includes = w.includes || r.set != nil && len(r.set.Files) > len(r.named)
 			w.workspaces = w.workspaces || p.hasWorkspaces(r, install)
 			w.manifests += len(install.Manifests)
@@ -81,6 +89,9 @@ func (p *Pass) installWording(g *installGroup, read []string) installWording {
 	}
 	return w
 }
+
+// projectPath is the directory of the requirements file, as a requirement.
+var projectPath = lazyregexp.New(`^(file:)?\./?(\[.*)?$`)
 
 // them is a word for the installs behind a preposition.
 func (w installWording) them() string {
@@ -181,6 +192,10 @@ func (w installWording) advice() Text {
 		return say("Copy ", these, " first and install with ", code(w.leaves), "; then copy the rest and install the project.")
 	case w.copy.mount && len(w.read) > 0:
 		return say("Mount ", w.files, " alone.")
+	case w.project && len(w.read) > 0:
+		return say("Keep the project out of ", w.files, " and install from it first; then copy the rest and install the project.")
+	case w.local && len(w.read) > 0:
+		return say("Copy ", w.files, " and what ", map[bool]string{true: "it names", false: "they name"}[len(w.read) == 1 && !w.includes], " by path first, and the rest after ", w.them(), ".")
 	case w.partly && len(w.read) > 0:
 		return say("Copy ", w.files, " first and install from it alone; then copy the rest and install that.")
 	case len(w.read) == 0 && w.manifests == 0 && !w.listed:
