@@ -71,7 +71,7 @@ func (s scene) addCacheMount(u *unit, e rules.AddCacheMount) Reason {
 	if s.filledAbove(e.Step, e.Target) || installsInto(effects, state, e.Target) || s.takenFromMount(e.Step, e.Target) {
 		return rules.CacheUsed
 	}
-	return s.cacheNeeded(e.Step, e.Target)
+	return s.cacheNeeded(e.Step, e.Tool, e.Target)
 }
 
 // harmlessWithin are commands that put nothing into a directory which they name.
@@ -187,47 +187,6 @@ func (s scene) touchesPipSettings(step *dockerfile.Instruction) bool {
 	return false
 }
 
-// addFlag proves a flag that turns a tool's cache off for one command: the tool knows it, the cache
-// is on and no mount's, and nothing later needs it. That the script is otherwise the same, the
-// comparison of its commands says.
-func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
-	run, effects := e.Step.Run(), s.effects(e.Step)
-	if run == nil || effects.Unread {
-		return rules.ScriptUnread
-	}
-	if run.Exec != nil {
-		return rules.ScriptForm
-	}
-	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == e.Command })
-	if at < 0 {
-		return rules.NotProven
-	}
-	install := effects.Installs[at]
-	switch {
-	case noCacheFlags[install.Tool] != e.Flag || e.Flag == "":
-		return rules.NotProven
-	case install.CacheOff != "":
-		return rules.CacheOff
-	}
-	for _, edit := range u.edits {
-		declared := slices.ContainsFunc(u.effects, func(o rules.Effect) bool {
-			f, ok := o.(rules.AddFlag)
-			return ok && edit.Span.Len() == 0 && strings.TrimSpace(edit.New) == f.Flag && f.Command.Span.Contains(edit.Span)
-		})
-		if !declared {
-			return rules.NotProven
-		}
-	}
-	for _, m := range run.Mounts {
-		if m.Type == instructions.MountTypeCache && (!install.CacheDirKnown || shelleffects.Overlaps(s.mountTarget(e.Step, m), install.CacheDir)) {
-			return rules.MountThere
-		}
-	}
-	return s.cacheNeeded(e.Step, install.CacheDir)
-}
-
-var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
-
 // removeFlag proves that a command may use its cache again: the flag is what keeps it from that, and
 // nothing else does; its cache lies in a cache mount of the RUN, which it may write to and which belongs to its
 // user, root; and no other command of the RUN touches that cache. What the command installs is the same either way.
@@ -320,6 +279,11 @@ var harmlessAbove = []string{"cd", "mkdir", "ls", "test", "[", "[[", "echo", "st
 // scriptRunners may run anything that lies in the image or the source.
 var scriptRunners = []string{"", "sh", "bash", "dash", "ash", "zsh", "make", "eval", "exec", "xargs"}
 
+// runsScript says whether a command that the table does not know is or runs a script of somebody's.
+func runsScript(c *dockerfile.Command) bool {
+	return slices.Contains(scriptRunners, c.Name) || strings.HasSuffix(c.Name, ".sh") || strings.HasPrefix(c.Words[0].Value, "./")
+}
+
 // usesCache says whether a command of the RUN, other than installs, may touch the tool's cache.
 func usesCache(e shelleffects.Effects, run *dockerfile.Run, state dockerfile.State, tool, dir string) bool {
 	for _, r := range e.Removals {
@@ -339,7 +303,7 @@ func usesCache(e shelleffects.Effects, run *dockerfile.Run, state dockerfile.Sta
 		}
 	}
 	for _, c := range e.Unknown {
-		if slices.Contains(scriptRunners, c.Name) || strings.HasSuffix(c.Name, ".sh") || strings.HasPrefix(c.Words[0].Value, "./") {
+		if runsScript(c) {
 			return true
 		}
 		for _, w := range c.Words[1:] {
@@ -393,15 +357,18 @@ func namesPath(word, dir string) bool {
 // that copies or mounts it from the stage, one that names it or a directory which is there for its sake only,
 // or an install without network. A home that only the tool would make stays its business: whatever runs later
 // may want it.
-func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
+func (s scene) cacheNeeded(step *dockerfile.Instruction, tool, dir string) Reason {
 	stage, above := step.Stage, path.Dir(dir)
+	below := slices.Index(stage.Instructions, step) + 1
+	if s.later(stage, below, 0, func(i *dockerfile.Instruction) bool { return s.purges(i, tool) }) {
+		return rules.CacheUsed
+	}
 	if dir != "" {
 		top := s.madeFor(step, dir)
-		if home := s.states[step].Env["HOME"]; path.IsAbs(home) && shelleffects.Covers(top, path.Clean(home)) {
+		if home := s.states[step].Env["HOME"]; path.IsAbs(home) && shelleffects.Covers(top, path.Clean(home)) && !s.homeStands(step) {
 			return rules.CacheElsewhere
 		}
-		from := slices.Index(stage.Instructions, step) + 1
-		if s.namedLater(stage, from, top, 0) || s.takenLater(stage, from, dir, 0) {
+		if s.namedLater(stage, below, top) || s.takenLater(stage, below, dir, 0) {
 			return rules.CacheUsed
 		}
 		for _, i := range s.in.File.Instructions {
@@ -422,6 +389,9 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 		if slices.ContainsFunc(s.copySources(i, stage, dir), inCache) || s.readsByMount(i, stage, dir) {
 			return rules.CacheUsed
 		}
+		if off := s.states[i].Env["UV_OFFLINE"]; off != "" && off != "0" && off != "false" {
+			return rules.CacheUsed
+		}
 		if i.Run() == nil {
 			if (i.Keyword == "CMD" || i.Keyword == "ENTRYPOINT") && slices.ContainsFunc(i.Args, func(a dockerfile.Arg) bool { return slices.Contains(strings.Fields(a.Value), "--offline") }) {
 				return rules.CacheUsed
@@ -432,9 +402,6 @@ func (s scene) cacheNeeded(step *dockerfile.Instruction, dir string) Reason {
 			if slices.ContainsFunc(c.Words, func(w dockerfile.Word) bool { return w.Value == "--offline" }) {
 				return rules.CacheUsed
 			}
-		}
-		if off := s.states[i].Env["UV_OFFLINE"]; off != "" && off != "0" && off != "false" {
-			return rules.CacheUsed
 		}
 	}
 	return ""
@@ -454,7 +421,16 @@ func (s scene) namedWhereCopied(i *dockerfile.Instruction, src, dir, within stri
 		return path.Join(dest, strings.TrimPrefix(dir, src))
 	}
 	from := slices.Index(i.Stage.Instructions, i) + 1
-	return s.namedLater(i.Stage, from, at(dir), 0) || s.takenLater(i.Stage, from, at(within), 0)
+	return s.namedLater(i.Stage, from, at(dir)) || s.takenLater(i.Stage, from, at(within), 0)
+}
+
+// homeStands says whether HOME is a directory that no tool of a step can have made: its user is not root, and only
+// root may make one beside it. Where it is not there, neither is a cache in it.
+func (s scene) homeStands(step *dockerfile.Instruction) bool {
+	state := s.states[step]
+	home := path.Clean(state.Env["HOME"])
+	return state.UserKnown && state.User != "" && !isRoot(state) && (path.Dir(home) == "/home" || path.Dir(home) == "/") &&
+		!slices.ContainsFunc(step.Run().Commands, func(c *dockerfile.Command) bool { return c.OtherUser })
 }
 
 // madeFor is the topmost directory that is in the image for a cache only, as far as the file and what every
@@ -462,6 +438,9 @@ func (s scene) namedWhereCopied(i *dockerfile.Instruction, src, dir, within stri
 func (s scene) madeFor(step *dockerfile.Instruction, dir string) string {
 	there := append([]string{"/root", "/tmp", "/var/tmp", "/var/cache"}, commonDirs...)
 	there = append(there, s.madeAbove(step)...)
+	if s.homeStands(step) {
+		there = append(there, path.Clean(s.states[step].Env["HOME"]))
+	}
 	top := dir
 	for d := path.Dir(dir); d != "/" && d != "."; d = path.Dir(d) {
 		if slices.ContainsFunc(there, func(t string) bool { return shelleffects.Covers(d, t) }) {
@@ -473,34 +452,60 @@ func (s scene) madeFor(step *dockerfile.Instruction, dir string) string {
 }
 
 // namedLater says whether a RUN of a stage, from an instruction on, or of a stage on top of it names a
-// directory or something in it, but for removals that do not mind when it is not there.
-func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string, depth int) bool {
+// directory or something in it, but for removals and mkdir that do not mind when it is not there.
+func (s scene) namedLater(stage *dockerfile.Stage, from int, dir string) bool {
+	return s.later(stage, from, 0, func(i *dockerfile.Instruction) bool { return s.named(i, 0, dir) })
+}
+
+// later says whether something holds for a RUN of a stage, from an instruction on, or of a stage on top of it.
+func (s scene) later(stage *dockerfile.Stage, from, depth int, holds func(*dockerfile.Instruction) bool) bool {
 	if depth > maxChildren {
 		return true
 	}
 	for _, i := range stage.Instructions[from:] {
-		run := i.Run()
-		if run == nil {
-			continue
-		}
-		within := func(word string) bool {
-			word = atHome(word, s.states[i])
-			return path.IsAbs(word) && shelleffects.Covers(dir, path.Clean(word))
-		}
-		for _, t := range s.effects(i).Touches {
-			if !removesAnyway(t.Command) && t.Command.Name != "mkdir" && slices.ContainsFunc(t.Paths, within) {
-				return true
-			}
-		}
-		for _, c := range run.Commands {
-			if c.Name == "cd" && len(c.Words) > 1 && within(c.Words[1].Value) ||
-				slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) {
-				return true
-			}
+		if i.Run() != nil && holds(i) {
+			return true
 		}
 	}
 	return slices.ContainsFunc(s.in.File.Stages, func(o *dockerfile.Stage) bool {
-		return o.Parent == stage && s.namedLater(o, 0, dir, depth+1)
+		return o.Parent == stage && s.later(o, 0, depth+1, holds)
+	})
+}
+
+// purges says whether a RUN empties a tool's cache by the tool's own command, and fails where that does: pip
+// before 21.3 does where there is nothing.
+// Source: pip's NEWS, 21.3.
+func (s scene) purges(i *dockerfile.Instruction, tool string) bool {
+	return tool == "pip" && slices.ContainsFunc(s.effects(i).Removals, func(r shelleffects.Removal) bool { return r.Tool == tool && r.Command.Checked })
+}
+
+// named says the same of the commands of one RUN that stand behind an offset of the file.
+func (s scene) named(i *dockerfile.Instruction, from int, dir string) bool {
+	within := func(word string) bool {
+		word = atHome(word, s.states[i])
+		return path.IsAbs(word) && shelleffects.Covers(dir, path.Clean(word))
+	}
+	for _, t := range s.effects(i).Touches {
+		if t.Command.Span.Start >= from && !removesAnyway(t.Command) && !makesAnyway(t.Command) && slices.ContainsFunc(t.Paths, within) {
+			return true
+		}
+	}
+	for _, c := range i.Run().Commands {
+		if c.Span.Start < from {
+			continue
+		}
+		if c.Name == "cd" && len(c.Words) > 1 && within(c.Words[1].Value) ||
+			slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return within(r.Target.Value) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// makesAnyway says whether a command makes directories with those above them, there already or not.
+func makesAnyway(c *dockerfile.Command) bool {
+	return c.Name == "mkdir" && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool {
+		return w.Value == "--parents" || strings.HasPrefix(w.Value, "-") && !strings.HasPrefix(w.Value, "--") && strings.Contains(w.Value, "p")
 	})
 }
 

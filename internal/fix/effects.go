@@ -46,6 +46,27 @@ func (p *prover) checkUnit(u *unit) Reason {
 	return ""
 }
 
+// otherwise is the scene under other values of the build arguments; ok is false where there are none.
+func (b *build) otherwise(p *prover) (s scene, ok bool) {
+	if !b.varied {
+		b.varied = true
+		if args := rules.OtherValues(p.in.File, b.args, b.states); args != nil {
+			for name, value := range b.args {
+				if _, declared := args[name]; !declared {
+					args[name] = value
+				}
+			}
+			if states, err := p.in.File.States(args); err == nil {
+				b.others = &scene{in: p.in, states: states, copies: map[*dockerfile.Instruction]readCopy{}, scripts: p.scripts}
+			}
+		}
+	}
+	if b.others == nil {
+		return scene{}, false
+	}
+	return *b.others, true
+}
+
 func (s scene) checkAll(u *unit) Reason {
 	for _, e := range u.effects {
 		if reason := s.check(u, e); reason != "" {

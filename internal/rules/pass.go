@@ -27,6 +27,8 @@ type view struct {
 	Input
 	args    map[string]string
 	states  map[*dockerfile.Instruction]dockerfile.State
+	others  map[*dockerfile.Instruction]dockerfile.State // under other build arguments; worked out once varied is true
+	varied  bool
 	effects map[*dockerfile.Instruction]shelleffects.Effects
 	copies  map[*dockerfile.Instruction][]*copied
 	sets    map[string]*requirements.Set

@@ -23,7 +23,9 @@ var _ = register(&Rule{
 	What:     "A `RUN` of a stage that is part of the image installs with pip, uv or poetry and leaves the downloads in the layer.",
 	Why: "The cache is part of the layer: it is pushed, pulled and stored with the image and serves nobody, since the next build of this step starts from the layer above. " +
 		"A cache mount keeps it out of the image and for the next build on the same builder.",
-	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the repository builds without BuildKit, where the setting `prefer` says so, or where the install builds packages anew or in the environment as it is (`--force-reinstall`, `--no-binary`, `--no-build-isolation`): a mount may hold them as they were built against others.",
+	Fix: "For the root user of a known base image: a cache mount (for poetry where its virtual environment certainly lies outside its cache). `--no-cache-dir` (uv: `--no-cache`) where the place of a mount would hang on what is not known: the user, the files of the base image, a build argument; " +
+		"where the repository builds without BuildKit; where the setting `prefer` says so; and where the install builds packages anew or in the environment as it is (`--force-reinstall`, `--no-binary`, `--no-build-isolation`): a mount may hold them as they were built against others. " +
+		"No flag is offered where a later install may want what the cache holds (`pip wheel` and then `pip install`, another environment, another Python), where another command names the cache, or to a pip that may be from before 6.0.",
 	Not: "`PIP_NO_CACHE_DIR` with any value, also `0` and `off`, turns pip's cache off; so do `--no-cache-dir` and its short forms. A mount, a removal in the same RUN and a switched-off cache are all accepted: " +
 		"`--no-cache-dir` is not always right (with a cache mount it makes the mount inert), and nobody has to do both. Stages that do not reach the image, and installs of pip, setuptools and wheel alone, are left in peace. " +
 		"So are installs of which a settings file that the build brings (`pip.conf`, `uv.toml`, `[tool.uv]`, `poetry.toml`), or a step above, puts the cache elsewhere or turns it off. " +
@@ -36,7 +38,7 @@ var _ = register(&Rule{
 	},
 	Settings: []config.Setting{{
 		Name: "prefer", Kind: "string", Allowed: []string{preferCacheMount, preferNoCache}, Default: preferCacheMount,
-		Doc: "What the suggestion uses: a cache mount, or a flag that keeps no cache at all.",
+		Doc: "What the suggestion uses: a cache mount, or a flag that keeps no cache at all. `cache-mount`, written out, leaves the flag out also where no mount can be proven.",
 	}},
 	Hadolint: []string{"DL3042"},
 	Check:    checkPipCacheKept,
@@ -103,29 +105,62 @@ func (p *Pass) checkCache(lane []step, i int, in *dockerfile.Instruction) {
 		Done:    say(done, " downloads in the image."),
 	}
 	anew := slices.ContainsFunc(kept, buildsAnew)
-	noCache := setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil || anew
-	switch {
-	case anew:
-		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ": a cache mount may hold packages as an earlier build made them, against others.")
-	case noCache:
-		f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
-	case slices.ContainsFunc(kept, func(install shelleffects.Install) bool {
-		return install.Tool == "poetry" && !PoetryEnvironmentApart(in, p.states[in]) && !p.settingsSay(lane, i, install, environmentKeys)
-	}):
-		f.Advice = say("Put the virtual environment elsewhere (", code("POETRY_VIRTUALENVS_IN_PROJECT=1"), "), since poetry keeps it in its cache, and the downloads in a cache mount.")
-	case kept[0].CacheDirKnown && !SetsCacheInShell(in.Run(), p.states[in]):
-		f.Advice = say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
-	default:
-		f.Advice = say("Keep them in a cache mount on the user's cache directory, or install with ", code(noCacheFlag(kept[0].Tool)), ".")
-	}
 	var reason Reason
-	if noCache {
+	if setting[string](p, "prefer") == preferNoCache || p.Facts.WithoutBuildKit != nil || anew {
 		f.Unit, reason = p.addNoCache(in, kept)
+		switch {
+		case kept[0].Tool == "poetry":
+			f.Advice = say("Remove them at the end of this RUN.")
+		case anew:
+			f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ": a cache mount may hold packages as an earlier build made them, against others.")
+		default:
+			f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ".")
+		}
 	} else {
 		f.Unit, reason = p.addCacheMount(lane, i, kept)
+		f.Advice = p.mountAdvice(lane, i, kept)
+		if why := mountOpen(reason); why != "" && p.settings["prefer"] == nil {
+			if unit, _ := p.addNoCache(in, kept); unit != nil {
+				f.Unit, reason = unit, ""
+				f.Doubted = &Doubt{By: []Reason{CacheUsed, CacheElsewhere, ToolTooOld}, Words: Words{Why: f.Why, Done: f.Done}}
+				f.Doubted.Advice = say("Keep them in a cache mount on the user's cache directory.")
+				f.Advice = say("Install with ", code(noCacheFlag(kept[0].Tool)), ": ", why)
+			}
+		}
 	}
 	f.Withheld = string(reason)
 	p.report(in, f)
+}
+
+// mountAdvice says where a cache mount goes, as far as that is known.
+func (p *Pass) mountAdvice(lane []step, i int, kept []shelleffects.Install) Text {
+	in := lane[i].in
+	switch {
+	case slices.ContainsFunc(kept, func(install shelleffects.Install) bool {
+		return install.Tool == "poetry" && !PoetryEnvironmentApart(in, p.states[in]) && !p.settingsSay(lane, i, install, environmentKeys)
+	}):
+		return say("Put the virtual environment elsewhere (", code("POETRY_VIRTUALENVS_IN_PROJECT=1"), "), since poetry keeps it in its cache, and the downloads in a cache mount.")
+	case kept[0].CacheDirKnown && !SetsCacheInShell(in.Run(), p.states[in]):
+		return say("Keep them in a cache mount instead: ", code("--mount=type=cache,target="+kept[0].CacheDir), ".")
+	}
+	if kept[0].Tool == "poetry" {
+		return say("Keep them in a cache mount on the user's cache directory.")
+	}
+	return say("Keep them in a cache mount on the user's cache directory, or install with ", code(noCacheFlag(kept[0].Tool)), ".")
+}
+
+// mountOpen says why a cache mount may miss the cache, where that is what its place hangs on; "" where the reason
+// is another one. A flag needs to know nothing of that.
+func mountOpen(reason Reason) string {
+	switch reason {
+	case BaseUnknown:
+		return "where a cache mount would have to lie hangs on the base image, of which nothing is known here."
+	case OtherUser:
+		return "a cache mount would need the home and the number of the user who runs it, which the Dockerfile does not show for certain."
+	case OtherArguments:
+		return "where a cache mount would have to lie hangs on a build argument."
+	}
+	return ""
 }
 
 func cacheSubject(install shelleffects.Install) string {
@@ -286,6 +321,9 @@ func configures(cmd *dockerfile.Command) bool {
 	return false
 }
 
+// noCacheFlag is the flag with which pip and uv keep no cache. Poetry's --no-cache leaves the archives that it
+// fetches in its cache all the same.
+// Source: Poetry, console/application.py and installation/executor.py.
 func noCacheFlag(tool string) string {
 	if tool == "pip" {
 		return "--no-cache-dir"
@@ -341,8 +379,29 @@ func (p *Pass) addCacheMount(lane []step, i int, kept []shelleffects.Install) (*
 		at = in.Flags[n-1].Span.End
 	}
 	unit.Edits = []source.Edit{{Span: source.Span{Start: at, End: at}, New: text}}
+	if p.hangsOnArgument(in, kept) {
+		return nil, OtherArguments
+	}
 	unit.Note = say("The cache mount keeps "+strings.Join(tools, " and "), "'s downloads out of the image and for the next build on the same builder (GitHub's hosted runners do not keep it).")
 	return unit, ""
+}
+
+// hangsOnArgument says whether another value of a build argument may put another base image below a step, another
+// user, or the caches of its installs elsewhere.
+func (p *Pass) hangsOnArgument(in *dockerfile.Instruction, kept []shelleffects.Install) bool {
+	others := p.otherStates()
+	if others == nil {
+		return false
+	}
+	state := others[in]
+	if !state.BaseKnown || !state.UserKnown || !isRoot(state.User) {
+		return true
+	}
+	installs := shelleffects.Of(in.Run(), state).Installs
+	return slices.ContainsFunc(kept, func(install shelleffects.Install) bool {
+		n := slices.IndexFunc(installs, func(o shelleffects.Install) bool { return o.Command == install.Command })
+		return n < 0 || installs[n].CacheDir != install.CacheDir || !installs[n].CacheDirKnown
+	})
 }
 
 func isRoot(user string) bool {
@@ -359,6 +418,12 @@ func (p *Pass) addNoCache(in *dockerfile.Instruction, kept []shelleffects.Instal
 	for _, install := range kept {
 		if install.Tool == "poetry" {
 			return nil, NotProven
+		}
+		inWord := slices.ContainsFunc(in.Run().Commands, func(o *dockerfile.Command) bool {
+			return o != install.Command && slices.ContainsFunc(o.Words, func(w dockerfile.Word) bool { return w.Span.Contains(install.Command.Span) })
+		})
+		if inWord { // sh -c "pip install …"
+			return nil, ScriptForm
 		}
 		words := strings.Fields(install.Verb)
 		verb := words[len(words)-1]

@@ -42,6 +42,7 @@ const (
 	CacheOff         Reason = "the cache is turned off"
 	CacheUsed        Reason = "another command uses the cache"
 	EnvironmentThere Reason = "poetry's virtual environment lies in its cache"
+	ToolTooOld       Reason = "the tool may be too old to know the flag"
 	MountThere       Reason = "the step has a mount there already"
 	MountOwner       Reason = "the cache mount may belong to another user"
 	MountReadOnly    Reason = "the cache mount is read-only"
