@@ -26,7 +26,7 @@ type recipe struct {
 }
 
 // subjects are what cases may be about, so that what is rare by itself is tried too.
-var subjects = []string{"", "", "", "", "", "idle mounts", "owners", "owners", "late removals", "late removals", "uv", "poetry", "node", "other languages", "pins", "stages", "stages", "users"}
+var subjects = []string{"", "", "", "", "", "idle mounts", "owners", "owners", "late removals", "late removals", "uv", "poetry", "node", "other languages", "pins", "stages", "stages", "users", "homes", "homes"}
 
 // recipeBases are images of which hitrate knows that they run as root.
 var recipeBases = []string{"python:3.12", "python:3.12-slim", "debian:12", "ubuntu:24.04", "node:22", "python:3.11-slim-bookworm", "python:3.12-alpine", "golang:1.23", "ruby:3.3-slim", "php:8.3-cli"}
@@ -106,7 +106,7 @@ func (c *recipe) below(folder string) {
 // base is the image of a stage.
 func (c *recipe) base() string {
 	switch {
-	case c.chance(7):
+	case c.chance(7), c.about == "homes" && c.chance(50):
 		return unknownBase
 	case c.about == "node" && c.chance(70):
 		return "node:22"
@@ -129,7 +129,10 @@ func (c *recipe) text() string {
 		b.WriteString("ARG " + pick(c.Random, c.args...) + "=global\n")
 	}
 	tagged := false
-	if name, tag, found := strings.Cut(c.stages[0].base, ":"); found && c.chance(8) {
+	if c.chance(4) || c.about == "homes" && c.chance(20) {
+		_, _ = fmt.Fprintf(&b, "ARG BASE=%s\nFROM ${BASE} AS %s\n", c.stages[0].base, c.stages[0].name)
+		tagged = true
+	} else if name, tag, found := strings.Cut(c.stages[0].base, ":"); found && c.chance(8) {
 		_, _ = fmt.Fprintf(&b, "ARG TAG=%s\nFROM %s:${TAG} AS %s\n", tag, name, c.stages[0].name)
 		tagged = true
 	}

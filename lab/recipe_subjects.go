@@ -10,7 +10,7 @@ import (
 func (s *cook) subject() func() {
 	return map[string]func(){
 		"idle mounts": s.idleMount, "owners": s.ownedCopies, "late removals": s.lateRemoval, "uv": s.uv, "poetry": s.poetry, "node": s.node,
-		"other languages": s.otherLanguage, "pins": s.pinned, "stages": s.artifact, "users": s.asUser,
+		"other languages": s.otherLanguage, "pins": s.pinned, "stages": s.artifact, "users": s.asUser, "homes": s.inHome,
 	}[s.about]
 }
 
@@ -66,6 +66,31 @@ func (s *cook) idleMount() {
 		mount += " \\\n   "
 	}
 	s.add(strings.Split("RUN "+mount+" "+command, "\n")...)
+}
+
+// inHome is an install whose cache lies in a home of which the file does not tell where it is, and at times what
+// reads it.
+func (s *cook) inHome() {
+	if s.user == "" && s.base != unknownBase && s.chance(75) {
+		s.account()
+		s.become()
+	}
+	s.there(70)
+	reads := []string{"rm -rf ~/.cache", "rm -r ~/.cache/pip || true", "mkdir -p ~/.cache/app", "mkdir ~/.cache/app || true", "ls -R ~ > /tmp/home 2>&1 || true", "find ~ -name '*.whl' > /tmp/wheels || true", "find /home -type f | sort > /tmp/files || true", "cp -r ~ /tmp/copy || true",
+		"tar -C ~ -cf /tmp/home.tar . || true", "du -s ~ > /dev/null || true", "test -d ~/.cache/pip && touch /tmp/kept || true", "pip cache purge", "pip cache dir > /tmp/dir || true", "touch ~/mine || true", "ls /home > /tmp/homes", "chmod -R go-w ~ || true", "echo done", "id > /tmp/id", "./run.sh || true", "grep -r flask ~ > /tmp/found || true"}
+	command := pick(s.Random, "pip install -r requirements.txt", "pip install flask==3.0.3", "pip3 install -U -r requirements.txt", "python -m pip install --user -r requirements.txt", "pip install flask==3.0.3 && pip3 install gunicorn==22.0.0", "pip wheel -w /tmp/wheels -r requirements.txt",
+		"pip wheel -w /tmp/wheels -r requirements.txt && pip install --no-index --find-links=/tmp/wheels -r requirements.txt", "pip download -d /tmp/downloads flask==3.0.3 && pip install flask==3.0.3", "python -m venv /tmp/venv && /tmp/venv/bin/pip install -r requirements.txt", "pip install -t /tmp/deps flask==3.0.3",
+		"uv pip install --system -r requirements.txt", "uv pip install -r requirements.txt && uv pip install gunicorn==22.0.0", "pip install --cache-dir=/tmp/pip flask==3.0.3", "pip install --force-reinstall flask==3.0.3", "sudo pip install flask==3.0.3", "pip install -q flask==3.0.3 --no-deps", "HOME=/tmp pip install flask==3.0.3")
+	if s.chance(45) {
+		command += " && " + pick(s.Random, reads...)
+	}
+	s.add(s.mounted(command)...)
+	if s.chance(40) {
+		s.add("RUN " + pick(s.Random, append(reads, "pip install -r requirements.txt", "pip install --no-cache-dir gunicorn==22.0.0", "/tmp/venv/bin/pip install flask==3.0.3 || true", "rm -rf $HOME/.cache/pip")...))
+	}
+	if s.chance(20) {
+		s.become()
+	}
 }
 
 // ownedCopies are copies whose owner or mode a RUN changes.

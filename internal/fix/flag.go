@@ -171,20 +171,32 @@ func (s scene) scriptNamesCache(i *dockerfile.Instruction) bool {
 }
 
 // namesHome says whether a command of a RUN, from an offset of the file on, names a .cache, other than to remove or
-// make it in a way that does not mind whether it is there, or copies a whole home.
+// make it in a way that does not mind whether it is there, or takes a whole home along.
 func (s scene) namesHome(i *dockerfile.Instruction, from int) bool {
-	for _, c := range i.Run().Commands {
+	run, state := i.Run(), s.states[i]
+	homes := []string{"/root", "/home/_"}
+	for _, c := range run.Commands {
+		for _, w := range c.Words {
+			homes = append(homes, inHome.FindString(w.Value))
+		}
+	}
+	homes = append(homes, inHome.FindString(state.Workdir))
+	for _, c := range run.Commands {
 		if c.Span.Start < from || removesAnyway(c) || makesAnyway(c) {
 			continue
 		}
-		copies := slices.Contains(takers, c.Name)
-		if slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool { return namesHomeCache(w.Value) || copies && isHome(w.Value) }) ||
-			slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return namesHomeCache(r.Target.Value) }) {
+		takes := slices.Contains(takers, c.Name)
+		if slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool { return namesHomeCache(w.Value) || takes && isHome(w.Value) }) ||
+			slices.ContainsFunc(c.Redirects, func(r dockerfile.Redirect) bool { return namesHomeCache(r.Target.Value) }) ||
+			slices.ContainsFunc(homes, func(home string) bool { return home != "" && takesTree(run, c, state, home+"/.cache") }) {
 			return true
 		}
 	}
 	return false
 }
+
+// inHome is the home that a path lies in.
+var inHome = lazyregexp.New(`^/home/[^/$]+`)
 
 // namesHomeCache says whether a word has a .cache in it, or a wildcard that may be one.
 func namesHomeCache(word string) bool {
