@@ -22,7 +22,7 @@ var _ = register(&Rule{
 		"the step and all below it run again, and the history of the repository goes into the layer.",
 	Fix: "The line `.git` at the end of the ignore file.",
 	Not: "Builds from a Git context, in which there is no `.git`; contexts below the root; ignore files that speak of `.git`, be it in a comment or to keep it; " +
-		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, the go command, which writes the commit into what it builds, and scripts, Makefiles and settings that name one of these; builds of which a `RUN`, an `ENV` or the image's command names `.git`. To ignore `.git` always is no good advice.",
+		"builds that read a version from it: setuptools-scm, hatch-vcs, versioneer, pbr and their like, git commands, `git config` of the copied directory as safe or of an author, the go command, which writes the commit into what it builds, and scripts, Makefiles and settings that name one of these; builds of which a `RUN`, an `ENV` or the image's command names `.git`. To ignore `.git` always is no good advice.",
 	Sources: []Source{
 		{"Docker: .dockerignore files", "https://docs.docker.com/build/concepts/context/#dockerignore-files"},
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},

@@ -25,6 +25,9 @@ func (p *Pass) gitReader() Text {
 		return say(by, " reads it")
 	}
 	for _, in := range p.File.Instructions {
+		if slices.ContainsFunc(commandsOf(in), p.preparesGit) {
+			return say("line ", p.line(in), " prepares git for it")
+		}
 		if NamesPath(in, ".git") || p.wordsName(in, ".git") {
 			return say("line ", p.line(in), " names it")
 		}
@@ -141,6 +144,36 @@ func (p *Pass) gitReads(cmd *dockerfile.Command) bool {
 		return !has("--global", "--system", "--file", "-f", "--blob") && !p.clones()
 	}
 	return true
+}
+
+// preparesGit says whether "git config" makes ready for git in the copied repository: safe.directory names where git is
+// to run although another user owns it, and only commits need an author.
+// Source: git-config's manual page, "safe.directory", "user.name".
+func (p *Pass) preparesGit(cmd *dockerfile.Command) bool {
+	if cmd.Name != "git" || !slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool { return w.Value == "config" }) {
+		return false
+	}
+	for i, w := range cmd.Words {
+		switch key := strings.ToLower(w.Value); {
+		case key == "user.name" || key == "user.email":
+			return !p.clones()
+		case key == "safe.directory" && i+1 < len(cmd.Words):
+			return p.holdsRoot(cmd.Words[i+1])
+		}
+	}
+	return false
+}
+
+// holdsRoot says whether a directory in the image may be one to which the file copies the context's root.
+func (p *Pass) holdsRoot(w dockerfile.Word) bool {
+	if !w.Literal || !path.IsAbs(w.Value) {
+		return !p.clones()
+	}
+	return slices.ContainsFunc(p.File.Instructions, func(in *dockerfile.Instruction) bool {
+		return slices.ContainsFunc(p.copiesOf(in), func(c *copied) bool {
+			return c.root() && (!c.destKnown || c.dest == path.Clean(w.Value))
+		})
+	})
 }
 
 // buildsGo says whether a command builds Go programs: go writes the commit of the source into them.
