@@ -70,7 +70,8 @@ func newView(in Input) *view {
 	for _, b := range in.Builds {
 		mark(b.Target, b.Args)
 	}
-	if len(v.needed) == 0 && len(in.File.Stages) > 0 {
+	// What is built without a target is the last stage, also where the builds that are written down all name another.
+	if n := len(in.File.Stages); n > 0 && (len(v.needed) == 0 || !workshop.MatchString(in.File.Stages[n-1].Name)) {
 		mark("", v.args)
 	}
 	for _, s := range v.targets() {
