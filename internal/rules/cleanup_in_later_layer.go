@@ -16,7 +16,7 @@ var _ = register(&Rule{
 	ID:       "cleanup-in-later-layer",
 	Title:    "Files are removed in another layer than the one that made them",
 	Severity: config.SeverityWarning,
-	What: "A `RUN` of a stage that is part of the image removes what an earlier step of the stage, or of the stages that it is made from, certainly put there: package indexes and caches, downloads, clones, copied directories and archives, " +
+	What: "A `RUN` of a stage that is part of the image removes what an earlier step of the stage, or of the stages that it is made from, certainly put there: package indexes and caches, downloads, clones, copied directories and archives, `node_modules`, " +
 		"packages of the system.",
 	Why: "Each step is a layer of its own, and a layer keeps its files whatever later ones do: they are hidden, not gone. " +
 		"The image is as large as without the removal, and every pull brings them along.",
@@ -133,6 +133,13 @@ func (p *Pass) makes(lane []step, i int) []made {
 		dir, ok := nodeCaches[install.Tool]
 		if state := p.states[in]; ok && install.Command.Straight && !install.Command.OtherUser && state.UserKnown && isRoot(state.User) && !removesNamed(in.Run(), path.Base(dir)) {
 			add(made{what: say(install.Tool, "'s cache"), path: dir, tool: install.Tool, subject: dir})
+		}
+	}
+	for _, install := range e.Installs {
+		for _, dir := range install.Writes {
+			if path.Base(dir) == "node_modules" && path.IsAbs(dir) && install.Command.Straight {
+				add(made{what: say(code(dir)), path: dir, subject: dir})
+			}
 		}
 	}
 	for _, k := range e.Packages {
@@ -319,7 +326,42 @@ func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
 		}
 		out = append(out, made{by: in, what: say("the copy in ", code(dest)), path: dest, subject: dest, copied: true})
 	}
+	if file := p.addedFile(in); file != "" {
+		out = append(out, made{by: in, what: say("the download ", code(file)), path: file, subject: file})
+	}
 	return out
+}
+
+// packed are the endings of files that somebody downloads to take out what is in them.
+var packed = []string{".zip", ".7z", ".deb", ".rpm", ".whl"}
+
+// addedFile is the archive or package that an ADD downloads, as a path of the image; "" where it brings something else,
+// unpacks it, or the path is not known.
+// Source: https://docs.docker.com/reference/dockerfile/#add.
+func (p *Pass) addedFile(in *dockerfile.Instruction) string {
+	cmd, ok := in.Command.(*instructions.AddCommand)
+	if !ok || len(cmd.SourcePaths) != 1 || cmd.Unpack != nil && *cmd.Unpack {
+		return ""
+	}
+	state := p.states[in]
+	address, addressKnown := shelleffects.Expand(cmd.SourcePaths[0], state.Env)
+	dest, known := shelleffects.Expand(cmd.DestPath, state.Env)
+	name, _, _ := strings.Cut(address, "?")
+	name = path.Base(name)
+	if !known || !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") ||
+		!isArchive(name) && !slices.Contains(packed, path.Ext(name)) || !path.IsAbs(dest) && !state.WorkdirKnown {
+		return ""
+	}
+	if strings.HasSuffix(dest, "/") || dest == "." {
+		if !addressKnown {
+			return ""
+		}
+		dest = path.Join(dest, name)
+	}
+	if !path.IsAbs(dest) {
+		dest = path.Join(state.Workdir, dest)
+	}
+	return path.Clean(dest)
 }
 
 // removedBy are the things that a RUN removes and an earlier step made.
@@ -369,7 +411,14 @@ func (p *Pass) ownUse(e shelleffects.Effects, m made) bool {
 	if m.tool == "" {
 		return false
 	}
-	return slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return sameManager(k.Tool, m.tool) }) ||
+	installs := slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return sameManager(k.Tool, m.tool) })
+	if installs && m.path == shelleffects.AptLists {
+		// apt's installs read an index and fetch none; a command that is not known may. Where the update stands alone,
+		// apt-update-alone speaks of both.
+		both := slices.ContainsFunc(p.effectsOf(m.by).Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" && !k.Upgrade })
+		installs = !both || len(e.Unknown) > 0
+	}
+	return installs ||
 		slices.ContainsFunc(e.Updates, func(u shelleffects.IndexUpdate) bool { return u.Tool == m.tool }) ||
 		slices.ContainsFunc(e.Installs, func(i shelleffects.Install) bool { return i.Tool == m.tool })
 }
@@ -401,8 +450,12 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 		f.Advice = say("Remove it in the RUN that fills it.")
 	case first.copied:
 		f.Advice = say("Mount it for the step that needs it, instead of copying it: ", code(mountFor(first)), ".")
-	case first.name != "":
+	case first.path == shelleffects.AptLists && slices.ContainsFunc(p.effectsOf(in).Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" }):
+		f.Advice = say("This step installs from it: install in the RUN that fetches it (line ", p.line(first.by), "), and remove it there.")
+	case first.name != "" || path.Base(first.path) == "node_modules":
 		f.Advice = say("Install, use and remove them in one RUN, or build in a stage of its own and copy the result.")
+	case first.by.Keyword == "ADD":
+		f.Advice = say("Download it in the RUN that uses it, and remove it there.")
 	case p.neededBetween(lane, i, first):
 		f.Advice = say("Make it, use it and remove it in one RUN.")
 	default:
