@@ -30,16 +30,24 @@ var plainDefault = lazyregexp.New(`(?i)^["']?(|unknown|unspecified|undefined|uns
 var tagDefault = lazyregexp.New(`(?i)^["']?(|latest|head|manual|none|null)["']?$`)
 
 // ownVersion says whether a name is that of the version of a Python package which is a directory of the context's root,
-// as ACME_VERSION is of acme: the project's own.
+// or of the repository's, as ACME_VERSION is of acme: the project's own.
 func (p *Pass) ownVersion(name string) bool {
 	prefix, ok := strings.CutSuffix(strings.ToLower(name), "_version")
 	if !ok || p.Context == nil {
 		return false
 	}
-	return slices.ContainsFunc(p.Context.Tree.Entries, func(e buildcontext.Entry) bool {
+	isPackage := func(e buildcontext.Entry) bool {
 		dir, file, ok := strings.Cut(e.Path, "/")
 		return ok && file == "__init__.py" && strings.ToLower(dir) == prefix
-	})
+	}
+	if slices.ContainsFunc(p.Context.Tree.Entries, isPackage) {
+		return true
+	}
+	if p.Read == nil || prefix == "" {
+		return false
+	}
+	_, err := p.Read(prefix + "/__init__.py") // beside the folder of the Dockerfile
+	return err == nil
 }
 
 // known is how it is known that an ARG changes.
