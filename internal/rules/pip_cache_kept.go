@@ -189,7 +189,7 @@ func (p *Pass) keepsCache(lane []step, i int, in *dockerfile.Instruction, e shel
 			return false // poetry has its virtual environments beside these two
 		}
 	}
-	return !p.onlyLocal(install)
+	return !p.onlyLocal(in, install)
 }
 
 // repeated says that projects are installed for the second time: what they download is little.
@@ -209,11 +209,17 @@ func (p *Pass) repeated(lane []step, i int, kept []shelleffects.Install) bool {
 // onlyLocal says that an install takes nothing but archives that are there already: pip looks for them in
 // directories alone, or they are named and their dependencies may still be fetched, but which and whether is
 // not known.
-func (p *Pass) onlyLocal(install shelleffects.Install) bool {
+func (p *Pass) onlyLocal(in *dockerfile.Instruction, install shelleffects.Install) bool {
 	words := install.Command.Words
 	if install.Tool == "pip" && slices.ContainsFunc(words, func(w dockerfile.Word) bool { return w.Literal && w.Value == "--no-index" }) {
 		// pip keeps no local archive in its cache. Source: pip's documentation, "Caching".
-		return !slices.ContainsFunc(words, func(w dockerfile.Word) bool { return !w.Literal || strings.Contains(w.Value, "://") })
+		return !slices.ContainsFunc(words, func(w dockerfile.Word) bool {
+			text, known := w.Value, w.Literal
+			if !known {
+				text, known = shelleffects.Expand(strings.Trim(text, `"`), p.states[in].Env)
+			}
+			return !known || strings.ContainsAny(text, "`$") || strings.Contains(text, "://")
+		})
 	}
 	if len(install.Packages) > 0 || len(install.Manifests) > 0 {
 		return false
