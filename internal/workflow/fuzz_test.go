@@ -11,7 +11,7 @@ import (
 
 // kinds are paths of every kind of file that is read.
 var kinds = []string{
-	".github/workflows/ci.yml", ".github/actions/a/action.yml", "docker-compose.yml", "Makefile", ".gitlab-ci.yml", "Jenkinsfile",
+	".github/workflows/ci.yml", ".github/actions/a/action.yml", "docker-compose.yml", "Makefile", ".devcontainer/devcontainer.json", ".gitlab-ci.yml", "Jenkinsfile",
 	"docker-bake.hcl", "docker-bake.json",
 }
 

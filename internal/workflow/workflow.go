@@ -1,5 +1,5 @@
-// Package workflow reads how a repository builds its images: GitHub workflows, compose and bake files and
-// the commands of Makefiles and of Docker Hub's build hooks, where they are literal. What hangs on a value that is not written down
+// Package workflow reads how a repository builds its images: GitHub workflows, compose and bake files, development
+// containers and the commands of Makefiles and of Docker Hub's build hooks, where they are literal. What hangs on a value that is not written down
 // is left out: a wrong build is worse than none.
 package workflow
 
@@ -49,15 +49,19 @@ const maxBuilds = 1000
 // repository does not have is left out.
 func Read(files []*source.File, exists func(path string) bool) Facts {
 	r := &reader{exists: exists, left: maxTotalVisits, ci: map[int]bool{}, steps: map[stepPlace]int{}}
-	for _, f := range files {
-		if kind := kindOf(f.Path); kind != nil {
-			r.file = f
-			kind(r)
-			r.left += max(r.visits, 0)
-			r.visits = 0
-			r.take()
+	read := func(editors bool) {
+		for _, f := range files {
+			if kind := kindOf(f.Path); kind != nil && isDevcontainer(f.Path) == editors {
+				r.file = f
+				kind(r)
+				r.left += max(r.visits, 0)
+				r.visits = 0
+				r.take()
+			}
 		}
 	}
+	read(false)
+	read(true) // what ships comes before what somebody works in
 	return r.facts
 }
 
@@ -74,6 +78,8 @@ func kindOf(p string) func(*reader) {
 		return (*reader).actions
 	case isYAML && (isComposeName(name, "compose") || isComposeName(name, "docker-compose")):
 		return (*reader).compose
+	case isDevcontainer(p):
+		return (*reader).devcontainer
 	case base == "docker-bake.hcl", base == "docker-bake.json":
 		return (*reader).bake
 	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
