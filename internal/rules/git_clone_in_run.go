@@ -57,6 +57,9 @@ func (p *Pass) checkFetches(lane []step, i int, st step) {
 	for n, f := range e.Fetches[:min(len(e.Fetches), maxFetches)] {
 		switch state, ref := p.stateOf(lane, i, e, n); state {
 		case stateMoves:
+			if f.Variable != "" {
+				f.Ref = ref // what a build passes
+			}
 			moving = append(moving, f)
 		case stateHeavy:
 			if len(heavy) == 0 {
@@ -153,6 +156,9 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) (int, 
 		return stateFine, f.Ref
 	}
 	ref := f.Ref
+	if branch := p.passedBranch(f.Variable); branch != "" {
+		ref = shelleffects.Ref{Name: branch}
+	}
 	end := -1 // of what may check out a state of this clone
 	if n+1 < len(e.Fetches) && e.Fetches[n+1].How == shelleffects.FetchClone {
 		end = e.Fetches[n+1].Command.Span.Start
@@ -174,6 +180,16 @@ func (p *Pass) stateOf(lane []step, i int, e shelleffects.Effects, n int) (int, 
 		return stateFine, ref
 	}
 	return stateHeavy, ref
+}
+
+// passedBranch is a branch that one of the builds gives a variable as its value, "" for none.
+func (p *Pass) passedBranch(variable string) string {
+	for _, b := range append(slices.Clone(p.Builds), p.Facts.Builds...) {
+		if value := b.Args[variable]; b.Dockerfile == p.File.Source.Path && shelleffects.IsBranch(value) {
+			return value
+		}
+	}
+	return ""
 }
 
 // gitInside is a git command whose output a word takes.

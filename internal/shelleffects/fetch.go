@@ -14,8 +14,10 @@ type Fetch struct {
 	How     string // FetchClone, FetchPip or FetchFile
 	URL     string // as written, with variables replaced where their values are known
 	Ref     Ref
-	Shallow bool   // a clone without the history, or one that is made for it (--bare, --mirror)
-	Dir     string // of a clone: where it comes to lie, absolute; "" where that is not known
+	// Variable is the one that alone holds the name of the state which a clone is told to check out, "" where none does.
+	Variable string
+	Shallow  bool   // a clone without the history, or one that is made for it (--bare, --mirror)
+	Dir      string // of a clone: where it comes to lie, absolute; "" where that is not known
 }
 
 // How a Fetch is made.
@@ -130,6 +132,9 @@ func (e *Effects) gitFetch(c *call) {
 			switch {
 			case (a.text == "-b" || a.text == "--branch") && i+1 < len(c.args):
 				f.Ref = refOf(c.branch(c.cmd.Words[i+2], c.args[i+1]))
+				if m := oneVariable.FindStringSubmatch(c.cmd.Words[i+2].Value); m != nil && f.Ref.Kind == RefUnknown {
+					f.Variable = m[1]
+				}
 			case has && name == "--branch":
 				f.Ref = refOf(c.branch(c.cmd.Words[i+1], arg{text: value, known: a.known}))
 			}
@@ -162,6 +167,12 @@ var forges = []*lazyregexp.Regexp{
 // branches are the names that a repository's work goes on under. Only these are taken for branches in
 // an address, where nothing tells a branch from a tag.
 var branches = map[string]bool{"main": true, "master": true, "develop": true, "development": true, "dev": true, "trunk": true, "HEAD": true, "head": true}
+
+// IsBranch says whether a name is one of those.
+func IsBranch(name string) bool { return branches[name] }
+
+// oneVariable is a word that is nothing but a variable.
+var oneVariable = lazyregexp.New(`^"?\$\{?([A-Za-z_]\w*)\}?"?$`)
 
 // address reads one word of a command as an address with a branch, a tag or a commit in it.
 func (e *Effects) address(c *call, w dockerfile.Word, a arg, how string) {
