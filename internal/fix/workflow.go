@@ -38,12 +38,12 @@ func (p *prover) keepCache(i int, suggestions []Suggestion) (Suggestion, Reason)
 	if step = p.in.Facts.Steps[at]; !step.Exports || step.Matrix || !step.CacheWrites || !step.Hosted || !step.NewBuilder {
 		return Suggestion{}, rules.NoCacheExport
 	}
-	if !p.ownCache(step, effect.Inputs) {
-		return Suggestion{}, rules.CacheShared
-	}
 	file, reason := p.secondFile(unit.Path)
 	if reason != "" {
 		return Suggestion{}, reason
+	}
+	if !p.ownCache(step, file, effect.Inputs) {
+		return Suggestion{}, rules.CacheShared
 	}
 	edit := unit.Edits[0]
 	if edit.Span.Start != edit.Span.End || !inside(unit.Edits, len(file.Data)) || hasHidden(edit.New) {
@@ -81,7 +81,7 @@ func (p *prover) keepCache(i int, suggestions []Suggestion) (Suggestion, Reason)
 
 // ownCache says whether the inputs import and export one cache of GitHub's service that no build of another
 // image writes, and all layers where there are several stages.
-func (p *prover) ownCache(step workflow.Step, inputs map[string]string) bool {
+func (p *prover) ownCache(step workflow.Step, file *source.File, inputs map[string]string) bool {
 	from := inputs["cache-from"]
 	to := from
 	if len(p.in.File.Needed(step.Build.Target, step.Build.Args)) > 1 {
@@ -90,8 +90,7 @@ func (p *prover) ownCache(step workflow.Step, inputs map[string]string) bool {
 	if len(inputs) != 2 || inputs["cache-to"] != to {
 		return false
 	}
-	others := slices.ContainsFunc(p.in.Facts.Steps, func(s workflow.Step) bool { return s.Dockerfile != step.Dockerfile })
-	return others == (from != "type=gha")
+	return rules.CachesOthers(p.in.Facts, step, file) == (from != "type=gha")
 }
 
 // factsWith reads the edited workflow. Each step of it has to be as it was, but for its place, and the one that

@@ -169,11 +169,17 @@ func (p *Pass) reportNoCache(s workflow.Step, file *source.File) {
 	} else if !s.Exports {
 		f.Advice = say("Let docker/setup-buildx-action make the builder first, then add ", code("cache-from"), " and ", code("cache-to"), ".")
 	}
-	if unit, reason := p.keepCache(s, file); reason != "" {
-		f.Withheld = string(reason)
-	} else {
-		f.Unit = unit
+	unit, reason := p.keepCache(s, file)
+	f.Unit, f.Withheld = unit, string(reason)
+	switch reason {
+	case "":
 		f.Advice = say("Keep it in GitHub's cache service.")
+	case SecretArgument:
+		f.Advice = say("Pass the secret in a secret mount instead of a build argument first: a cache with it in would give it away.")
+	case CacheReadOnly:
+		f.Advice = say("Keep it in a registry, with ", code("cache-from"), " and ", code("cache-to"), ".")
+	case MatrixBuilds, CacheShared:
+		f.Advice = say("Keep it in GitHub's cache service (", code("type=gha"), ") with a ", code("scope"), " for each build, or in a registry, with ", code("cache-from"), " and ", code("cache-to"), ".")
 	}
 	p.add(f)
 }
@@ -197,11 +203,18 @@ func (p *Pass) keepCache(s workflow.Step, file *source.File) (*Unit, Reason) {
 		return nil, CacheReadOnly
 	}
 	attributes := "type=gha"
+	if CachesOthers(p.Facts, s, file) {
+		// Another image, or one that is not known. Without a scope all write the same one.
+		attributes = "type=gha,scope=" + strings.ReplaceAll(s.Dockerfile, "/", "-")
+	}
+	for _, b := range p.Facts.Builds {
+		if b.Dockerfile == s.Dockerfile && inBakeFile(b) && b.Cache == buildcontext.CacheGHA && !sameImage(b, s.Build) {
+			return nil, CacheShared
+		}
+	}
 	for _, o := range p.Facts.Steps {
 		switch {
 		case o.Dockerfile != s.Dockerfile:
-			// Another image, or one that is not known. Without a scope all write the same one.
-			attributes = "type=gha,scope=" + strings.ReplaceAll(s.Dockerfile, "/", "-")
 		case o.Path == s.Path && o.Line == s.Line, o.Uses == "" && o.CacheTo == 0:
 		case o.Cache != buildcontext.CacheNone || !sameImage(o.Build, s.Build):
 			return nil, CacheShared
@@ -242,6 +255,24 @@ func (p *Pass) keepCache(s workflow.Step, file *source.File) (*Unit, Reason) {
 	}, ""
 }
 
+// elsewhere is a job that another repository's workflow runs.
+var elsewhere = lazyregexp.New(`(?m)^\s+["']?uses["']?:\s*["']?[\w.-]+/[\w.-]+/\.github/workflows/`)
+
+// CachesOthers says whether GitHub's cache service may hold the cache of another image than a step's: a step builds
+// one, a bake or compose file keeps one there, or the step's workflow has another repository's run a job.
+func CachesOthers(facts workflow.Facts, s workflow.Step, file *source.File) bool {
+	return slices.ContainsFunc(facts.Steps, func(o workflow.Step) bool { return o.Dockerfile != s.Dockerfile }) ||
+		slices.ContainsFunc(facts.Builds, func(b buildcontext.Build) bool {
+			return b.Dockerfile != s.Dockerfile && inBakeFile(b) && b.Cache == buildcontext.CacheGHA
+		}) || elsewhere.Match(file.Data)
+}
+
+// inBakeFile says whether a build is written down in another file than a workflow.
+func inBakeFile(b buildcontext.Build) bool {
+	file, _ := buildcontext.OriginPlace(b.Origin)
+	return !strings.HasPrefix(file, ".github/")
+}
+
 // sameImage says whether two builds of one Dockerfile make the same layers.
 func sameImage(a, b buildcontext.Build) bool {
 	return a.Target == b.Target && a.Context == b.Context && slices.Equal(a.Platforms, b.Platforms) &&
@@ -271,7 +302,7 @@ func lastInput(file *source.File, s workflow.Step) int {
 	return last
 }
 
-// passesSecret says whether a build argument of a step is one of the workflow's secrets: it is in the text of
+// passesSecret says whether a build argument of a step is one of the workflow's secrets, or may be: it is in the text of
 // the steps that use it and in what they make, and who may read the cache may read these.
 func passesSecret(file *source.File, s workflow.Step, last int) bool {
 	arguments := false
@@ -281,11 +312,72 @@ func passesSecret(file *source.File, s workflow.Step, last int) bool {
 		if len(text)-len(content) == s.Indent && !strings.HasPrefix(content, "#") {
 			arguments = strings.HasPrefix(content, "build-args:")
 		}
-		if arguments && (strings.Contains(content, "secrets.") || strings.Contains(content, "secrets[")) {
+		if arguments && mayBeSecret(file, content) {
 			return true
 		}
 	}
 	return false
+}
+
+var (
+	// secretValue is an expression with a secret of the workflow, or its token.
+	secretValue = lazyregexp.New(`\$\{\{[^}]*(\bsecrets\b|github\.token|github\[)`)
+	// secretName is a name that says so.
+	secretName = lazyregexp.New(`(?i)(token|secret|passw|credential|api_?key|access_?key|private_?key)`)
+	// handed is a value that another place of the workflow sets: a variable, an output of a step.
+	handed = lazyregexp.New(`\b(env|steps)\.[\w-]+`)
+)
+
+// mayBeSecret says whether a line of build arguments passes a secret: by itself, by the name of the argument, or by a
+// variable or a step of the workflow that has one.
+func mayBeSecret(file *source.File, line string) bool {
+	_, expression, open := strings.Cut(line, "${{")
+	if !open {
+		return false
+	}
+	if secretValue.MatchString(line) || secretName.MatchString(line) {
+		return true
+	}
+	return slices.ContainsFunc(handed.FindAllString(expression, -1), func(from string) bool {
+		kind, name, _ := strings.Cut(from, ".")
+		return setToSecret(file, kind, name)
+	})
+}
+
+// setToSecret says whether a workflow sets a variable to a secret, or a step or job with an id has one in it.
+func setToSecret(file *source.File, kind, name string) bool {
+	for n := 1; n <= file.LineCount(); n++ {
+		text := strings.TrimLeft(lineText(file, n), " -")
+		key, value, _ := strings.Cut(text, ":")
+		key = strings.Trim(strings.TrimSpace(key), `"'`)
+		switch kind {
+		case "env":
+			if key == name && secretValue.MatchString(value) || strings.Contains(text, "GITHUB_ENV") && namesVariable(text, name) && secretValue.MatchString(text) {
+				return true
+			}
+		case "steps":
+			if key == "id" && strings.Trim(strings.TrimSpace(value), `"'`) == name && secretValue.MatchString(stepText(file, n)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stepText is the text of the step that a line belongs to: up to the next line with a dash that is no deeper.
+func stepText(file *source.File, n int) string {
+	start := stepStart(file, n)
+	first := file.LineFromOffset(start)
+	depth := len(lineText(file, first)) - len(strings.TrimLeft(lineText(file, first), " "))
+	last := first
+	for ; last < file.LineCount(); last++ {
+		next := lineText(file, last+1)
+		content := strings.TrimLeft(next, " ")
+		if content != "" && (len(next)-len(content) < depth || len(next)-len(content) == depth && content[0] == '-') {
+			break
+		}
+	}
+	return file.Text(file.SpanFromLines(source.Lines{First: first, Last: last}))
 }
 
 // lineText is a line without its end.
