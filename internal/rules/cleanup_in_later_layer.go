@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/hitrate-bot/hitrate/config"
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
+	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
@@ -207,17 +209,17 @@ func (p *Pass) downloads(in *dockerfile.Instruction, c *dockerfile.Command) stri
 		if n+2 < len(c.Words) && c.Words[n+2].Literal {
 			next = c.Words[n+2].Value
 		}
+		attached, names := outputOption(c.Name, w.Value)
 		switch {
 		case !w.Literal:
-		case c.Name == "curl" && (w.Value == "-o" || w.Value == "--output"), c.Name == "wget" && (w.Value == "-O" || w.Value == "--output-document"):
-			name = next
-			if next == "" || next == "-" {
+		case names:
+			if name = cmp.Or(attached, next); name == "" || name == "-" {
 				return ""
 			}
-		case c.Name == "curl" && (w.Value == "-O" || w.Value == "--remote-name" || strings.HasPrefix(w.Value, "-") && !strings.HasPrefix(w.Value, "--") && strings.HasSuffix(w.Value, "O")):
+		case c.Name == "curl" && (w.Value == "--remote-name" || remoteName.MatchString(w.Value)):
 			remote = true
-		case c.Name == "wget" && strings.HasPrefix(w.Value, "-") && (strings.Contains(w.Value, "O") || strings.HasPrefix(w.Value, "-P") || strings.HasPrefix(w.Value, "--directory")):
-			return "" // "-qO-", or another directory
+		case c.Name == "wget" && elsewhereName.MatchString(w.Value), c.Name == "curl" && strings.HasPrefix(w.Value, "--output-dir"):
+			return "" // another directory
 		case name == "" && strings.Contains(w.Value, "://"):
 			if address, _, _ := strings.Cut(w.Value, "?"); remote {
 				name = path.Base(address)
@@ -244,6 +246,30 @@ func (p *Pass) downloads(in *dockerfile.Instruction, c *dockerfile.Command) stri
 		}
 	}
 	return path.Clean(name)
+}
+
+// remoteName are options of curl, without values, with the one that takes the file's name from the address.
+// Source: curl's manual page.
+var remoteName = lazyregexp.New(`^-[#0-9afgijJkLlnNqRsSvZ]*O[#0-9afgijJkLlnNOqRsSvZ]*$`)
+
+// elsewhereName are options of wget that name the directory, or a file from which it reads more addresses.
+var elsewhereName = lazyregexp.New(`^-[A-Za-z]*[Pi]|^--(directory|input-file|force-directories)`)
+
+// outputFlags are the options with a file's name, behind others without values: curl's -o, wget's -O.
+// Source: curl's and wget's manual pages.
+var outputFlags = map[string]*lazyregexp.Regexp{
+	"curl": lazyregexp.New(`^-[#0-9afgijJkLlnNqRsSvZ]*o(.*)$|^--output(?:=(.*))?$`),
+	"wget": lazyregexp.New(`^-(?:[bcdFkKmNpqrSvx46]|nv|nc|nd|nH)*O(.*)$|^--output-document(?:=(.*))?$`),
+}
+
+// outputOption says whether a word is the option of curl or wget that names the file to write, and which name it has
+// in itself.
+func outputOption(program, word string) (attached string, ok bool) {
+	m := outputFlags[program].FindStringSubmatch(word)
+	if m == nil {
+		return "", false
+	}
+	return m[1] + m[2], true
 }
 
 // findsElsewhere says whether a word is a pattern below a directory in which a file does not lie.
