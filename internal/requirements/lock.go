@@ -146,6 +146,13 @@ func rangeOfMarker(marker string) (string, bool) {
 	return strings.Join(parts, ","), true
 }
 
+// NotWithPython says that a requirement's marker, which speaks of nothing but the version of Python, keeps it away from
+// one: "python_version < '3.9'" from 3.11.
+func (r Requirement) NotWithPython(version string) bool {
+	allowed, ok := rangeOfMarker(r.Marker)
+	return ok && version != "" && !strings.Contains(r.Marker, "full") && !Admits(allowed, version)
+}
+
 func (l *Lock) readPipfile(src *source.File) error {
 	type pinned struct {
 		Version string `json:"version"`

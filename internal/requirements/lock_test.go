@@ -46,6 +46,23 @@ func TestPreRelease(t *testing.T) {
 	}
 }
 
+func TestNotWithPython(t *testing.T) {
+	for _, tt := range []struct {
+		line, python string
+		want         bool
+	}{
+		{"a ; python_version < '3.9'", "3.11", true}, {"a ; python_version < '3.9'", "3.8.99", false}, {"a ; python_version < '3.9'", "", false},
+		{"a ; python_version >= '3.9' and python_version < '3.11'", "3.11.2", true}, {"a ; python_version >= '3.11'", "3.11.99", false},
+		{"a ; python_full_version < '3.9'", "3.11", false}, {"a ; python_version < '3.9' or extra == 'x'", "3.11", false},
+		{"a ; python_version < '3.9' and sys_platform == 'linux'", "3.11", false}, {"a", "3.11", false},
+	} {
+		r := Parse(source.New("requirements.txt", []byte(tt.line))).Requirements[0]
+		if got := r.NotWithPython(tt.python); got != tt.want {
+			t.Errorf("%q with %q: %v", tt.line, tt.python, got)
+		}
+	}
+}
+
 func TestReadLock(t *testing.T) {
 	for _, tt := range []struct {
 		path, text, name string

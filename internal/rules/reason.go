@@ -69,6 +69,7 @@ const (
 	LockPreRelease   Reason = "the lock file's version is a pre-release or a local one"
 	LockElsewhere    Reason = "the lock file takes it from somewhere else than an index"
 	LockDisagrees    Reason = "the lock file names other versions than the files of the install"
+	LockIncomplete   Reason = "the lock file may not name all that the install asks for"
 	LockPython       Reason = "the lock file may not be made for the image's Python"
 	HashesAsked      Reason = "the install asks for hashes"
 	ReadByProject    Reason = "the project's own metadata may be made from the file"

@@ -11,6 +11,7 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 	"github.com/hitrate-bot/hitrate/internal/requirements"
+	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 	"github.com/hitrate-bot/hitrate/internal/source"
 )
 
@@ -29,9 +30,52 @@ type named struct {
 	requirements.Locked
 }
 
+// requested is what an install asks for.
+type requested struct {
+	set    *requirements.Set
+	line   *requirements.File // what its command line names
+	wholly bool               // nothing else: each file and argument is known
+	python string             // of its image; "" where that is not known
+	run    *dockerfile.Instruction
+}
+
+// asks reads what an install asks for: its files, as far as they are known, and its command line.
+func (p *Pass) asks(install shelleffects.Install, reads readsOf, run *dockerfile.Instruction, stage *dockerfile.Stage) requested {
+	line := requirements.Parse(source.New(p.File.Source.Path, []byte(strings.Join(install.Packages, "\n"))))
+	return requested{
+		set: reads.set, line: line, run: run, python: p.pythonOf(stage),
+		wholly: reads.set != nil && reads.err == nil && len(reads.absent)+len(reads.set.Missing)+len(line.Errors) == 0 && !install.Unclear,
+	}
+}
+
+// takes says whether an install reads a file.
+func (i requested) takes(file string) bool {
+	return i.set != nil && slices.ContainsFunc(i.set.Files, func(f *requirements.File) bool { return f.Source.Path == file })
+}
+
+// pinForAll is the edit that [Pass.pin] finds for a requirement, where it finds the same for each install that takes
+// the file.
+func (p *Pass) pinForAll(installs []requested, row requirements.Row) (*requirementPin, Reason) {
+	var found *requirementPin
+	for _, i := range installs {
+		if !i.takes(row.File.Source.Path) {
+			continue
+		}
+		pin, reason := p.pin(i, row)
+		if pin == nil {
+			return nil, reason
+		}
+		found = pin
+	}
+	return found, ""
+}
+
 // pin is the edit that gives a requirement the version that the repository's own lock files name; nil and no
-// reason where they name none.
-func (p *Pass) pin(set *requirements.Set, row requirements.Row, python string) (*requirementPin, Reason) {
+// reason where they name none. The lock file has to name a version for everything that the install asks for, and
+// one that it allows: then these versions are a way to install it all, and any of them may be pinned. Else another
+// requirement could need another version of what is pinned.
+func (p *Pass) pin(install requested, row requirements.Row) (*requirementPin, Reason) {
+	set, python := install.set, install.python
 	r := row.Requirement
 	if r.Kind != requirements.Named || r.Name == "" || r.Editable {
 		return nil, ""
@@ -58,8 +102,10 @@ func (p *Pass) pin(set *requirements.Set, row requirements.Row, python string) (
 		return nil, LockOutside
 	case slices.ContainsFunc(set.Files, func(f *requirements.File) bool { return f.RequireHashes() }):
 		return nil, HashesAsked
-	case disagrees(set, versions):
+	case slices.ContainsFunc(versions, func(o named) bool { return install.disagrees(o.lock) }):
 		return nil, LockDisagrees
+	case !install.wholly || !install.covered(v.lock):
+		return nil, LockIncomplete
 	case slices.ContainsFunc(versions, func(o named) bool {
 		return slices.ContainsFunc(o.Python, func(r string) bool { return python == "" || !requirements.Admits(r, python) })
 	}):
@@ -117,23 +163,41 @@ func (p *Pass) lockedVersions(set *requirements.Set, file, project string) []nam
 	}
 }
 
-// disagrees says whether the files of an install pin a version that the lock files do not name.
-func disagrees(set *requirements.Set, from []named) bool {
-	for _, f := range set.Files {
+// asked calls a function for everything that the install asks for on Linux with its Python, and says whether one of
+// the calls returned true. What stands in a constraints file alone is not asked for.
+func (i requested) asked(constraint bool, yes func(requirements.Requirement) bool) bool {
+	for _, f := range append(slices.Clone(i.set.Files), i.line) {
+		if i.set.Constraints[f.Source.Path] && f != i.line && !constraint {
+			continue
+		}
 		for _, r := range f.Requirements {
-			exact := r.ExactVersion()
-			if exact == "" || r.NotOnLinux {
-				continue
-			}
-			for _, v := range from {
-				others := v.lock.Of(r.Name)
-				if len(others) > 0 && !slices.ContainsFunc(others, func(o requirements.Locked) bool { return requirements.Admits("=="+exact, o.Version) }) {
-					return true
-				}
+			if !r.NotOnLinux && !r.NotWithPython(i.python) && yes(r) {
+				return true
 			}
 		}
 	}
 	return false
+}
+
+// disagrees says whether the install does not allow a version that a lock file names for a project, or takes the
+// project from elsewhere. Of several versions it is not known which one is for the image.
+func (i requested) disagrees(with *requirements.Lock) bool {
+	return i.asked(true, func(r requirements.Requirement) bool {
+		return r.Name != "" && slices.ContainsFunc(with.Of(r.Name), func(l requirements.Locked) bool {
+			if r.Kind != requirements.Named {
+				return !l.Elsewhere
+			}
+			return l.Elsewhere || !requirements.Admits(r.Specifier, l.Version)
+		})
+	})
+}
+
+// covered says whether a lock file names everything that the install asks for, but for pip's own tools and what lies
+// in the repository itself, which the lock file was made of.
+func (i requested) covered(by *requirements.Lock) bool {
+	return !i.asked(false, func(r requirements.Requirement) bool {
+		return r.Kind != requirements.Path && len(by.Of(r.Name)) == 0 && !slices.Contains([]string{"pip", "setuptools", "wheel"}, r.Name)
+	})
 }
 
 // readByProject says whether the project's own metadata may be made from a requirements file: then a pin would

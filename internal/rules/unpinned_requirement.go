@@ -22,7 +22,7 @@ var _ = register(&Rule{
 		"when anything above it changes, all such packages move at once, without anyone asking.",
 	Fix: "The version that the repository's own lock or constraints file names, in the line of the requirements file: `poetry.lock`, `uv.lock`, `pdm.lock`, `Pipfile.lock`, `constraints.txt`, " +
 		"or what pip-tools compiled from a `.in` file beside it, in the directory of the file or above it, up to the build context. Only where exactly one version is named, without a condition, and the line allows it; " +
-		"where the lock file agrees with all else that the install pins, and with the Python of the image where it says for which Python it is; and not where hashes are asked for or the project's metadata may be made from the file. Else no version is suggested: nothing is invented.",
+		"where the lock file names a version for everything that each install of the file asks for, and one that it allows: then these versions go together; where it fits the Python of the image, if it says for which Python it is; and not where hashes are asked for or the project's metadata may be made from the file. Else no version is suggested: nothing is invented.",
 	Not: "An unpinned requirement does not invalidate the cache: it goes stale. `>=`, `~=`, `<`, `==1.*` and branches are no pins; `== 1.2`, `===` and markers are fine. " +
 		"Lines that never apply on Linux are left out.",
 	Sources: []Source{
@@ -41,7 +41,7 @@ var _ = register(&Rule{
 })
 
 func checkUnpinnedRequirement(p *Pass) {
-	seen := map[Place]bool{}
+	var installs []requested
 	for _, stage := range p.File.Stages {
 		if !p.needed[stage] {
 			continue
@@ -52,7 +52,7 @@ func checkUnpinnedRequirement(p *Pass) {
 					if install.Tool != "pip" && install.Tool != "uv" && install.Tool != "pipenv" {
 						continue
 					}
-					p.checkSet(p.reads(lane, i, install).set, st.outer, p.pythonOf(stage), seen)
+					installs = append(installs, p.asks(install, p.reads(lane, i, install), st.outer, stage))
 					if setting[bool](p, "install-line") {
 						p.checkLine(install, st.outer)
 					}
@@ -60,14 +60,18 @@ func checkUnpinnedRequirement(p *Pass) {
 			}
 		}
 	}
+	seen := map[Place]bool{}
+	for _, install := range installs {
+		p.checkSet(install, installs, seen)
+	}
 }
 
 // checkSet looks at the files of one install; what was said of a line is not said again.
-func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, python string, seen map[Place]bool) {
-	if set == nil {
+func (p *Pass) checkSet(install requested, all []requested, seen map[Place]bool) {
+	if install.set == nil {
 		return
 	}
-	for _, row := range set.Unpinned() {
+	for _, row := range install.set.Unpinned() {
 		at := Place{Path: row.File.Source.Path, Span: row.Requirement.Span}
 		if seen[at] || namesVersion(row.Requirement) {
 			continue
@@ -80,8 +84,8 @@ func (p *Pass) checkSet(set *requirements.Set, run *dockerfile.Instruction, pyth
 		if name == "" {
 			name = row.Requirement.Raw
 		}
-		f := unpinned(name, at, p.place(run))
-		if pin, reason := p.pin(set, row, python); pin != nil {
+		f := unpinned(name, at, p.place(install.run))
+		if pin, reason := p.pinForAll(all, row); pin != nil {
 			f.Unit = pin.unit
 			f.Advice = say(oneOrMany{"Pin it to the version", "Pin them to the versions"}, " of ", code(pin.lock), ".")
 		} else {
