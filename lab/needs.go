@@ -21,6 +21,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/hitrate-bot/hitrate/internal/buildcontext"
+	"github.com/hitrate-bot/hitrate/internal/dockerfile"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -33,11 +34,12 @@ type needs struct {
 	paths    map[string]map[string]bool // copied or mounted from stages and images, and the base images of these
 	users    map[string]bool            // and groups
 	programs map[string]bool
-	remote   bool // something is fetched from the network
+	unpacked map[string]bool // programs that are run by their path: an archive may have brought them
+	remote   bool            // something is fetched from the network
 }
 
 func newNeeds() *needs {
-	return &needs{images: map[string]bool{}, paths: map[string]map[string]bool{}, users: map[string]bool{}, programs: map[string]bool{}}
+	return &needs{images: map[string]bool{}, paths: map[string]map[string]bool{}, users: map[string]bool{}, programs: map[string]bool{}, unpacked: map[string]bool{}}
 }
 
 // add reads what one build needs from the definition that BuildKit's frontend makes of it.
@@ -170,6 +172,35 @@ func (n *needs) op(op *pb.Op, ops map[string]*pb.Op) {
 			if m := a.GetMkfile(); m != nil {
 				n.owner(m.Owner)
 			}
+		}
+	}
+}
+
+// made forgets the directories that a command makes and that must not be there before: those of mkdir without -p.
+func (n *needs) made(c *dockerfile.Command) {
+	if c.Name != "mkdir" {
+		return
+	}
+	for _, w := range c.Words[1:] {
+		switch {
+		case w.Value == "--parents" || strings.HasPrefix(w.Value, "-") && !strings.HasPrefix(w.Value, "--") && strings.Contains(w.Value, "p"):
+			return
+		case gopath.IsAbs(w.Value):
+			made := clean(w.Value)
+			maps.DeleteFunc(n.paths, func(p string, _ map[string]bool) bool { return p == made || strings.HasPrefix(p, made+"/") })
+		}
+	}
+}
+
+// run notes the paths of programs that are run by them, or made executable.
+func (n *needs) run(c *dockerfile.Command) {
+	words := c.Words[:1]
+	if c.Name == "chmod" {
+		words = c.Words
+	}
+	for _, w := range words {
+		if gopath.IsAbs(w.Value) {
+			n.unpacked[gopath.Clean(w.Value)] = true
 		}
 	}
 }

@@ -143,7 +143,10 @@ func (c *recipe) lock(name, otherwise string) {
 	if c.chance(40) {
 		return
 	}
-	all := append([][2]string{{"gunicorn", "22.0.0"}}, locked[:c.IntN(len(locked)+1)]...)
+	all := append([][2]string{{"gunicorn", "22.0.0"}}, locked...)
+	if c.chance(30) { // what it does not name keeps the rest from being pinned
+		all = all[:1+c.IntN(len(all))]
+	}
 	var b strings.Builder
 	for _, p := range all {
 		switch name {

@@ -168,6 +168,8 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 			if run := in.Run(); run != nil {
 				for _, c := range run.Commands {
 					n.ownUsers = n.ownUsers || c.Name == "useradd" || c.Name == "adduser"
+					n.made(c)
+					n.run(c)
 					if c.Name != "" && !strings.Contains(c.Words[0].Value, "/") {
 						n.programs[c.Name] = true
 					}
@@ -175,12 +177,14 @@ func (r *Repair) dress(ctx context.Context, images *Images, tools []byte, server
 			}
 		}
 	}
-	names := map[string]digest.Digest{}
+	names, versions := map[string]digest.Digest{}, lockedVersions(r.Before.Tree, r.Manifests)
 	for _, name := range sortedKeys(n.images) {
 		files, err := n.system(ctx, tools, name)
 		if err != nil {
 			return err
 		}
+		files = append(files, LayerFile{Name: ".lab/versions", Mode: 0o644, Data: []byte(versions)},
+			LayerFile{Name: ".lab/unpacked", Mode: 0o644, Data: []byte(strings.Join(sortedKeys(n.unpacked), "\n"))})
 		layer, err := images.Layer(files)
 		if err != nil {
 			return err

@@ -293,7 +293,15 @@ func buildChanged(t *testing.T, d *Daemon, r Repair, seen *buildcache.Seen, all 
 func changedSource(ctx context.Context, r Repair, seen *buildcache.Seen) string {
 	const most = 200
 	tried, first := 0, ""
+	var beside, elsewhere []string
 	for _, p := range sortedKeys(r.After.Tree) {
+		if strings.HasPrefix(p, filepath.Dir(r.After.Build.Dockerfile)+"/") {
+			beside = append(beside, p)
+		} else {
+			elsewhere = append(elsewhere, p)
+		}
+	}
+	for _, p := range slices.Concat(beside, elsewhere) {
 		f := r.After.Tree[p]
 		if f.Link != "" || slices.Contains(r.Manifests, p) || !slices.Contains([]string{".py", ".js", ".ts", ".go", ".html", ".css"}, filepath.Ext(p)) {
 			continue

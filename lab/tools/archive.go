@@ -98,6 +98,9 @@ func unpack(name string, args []string) error {
 			return err
 		}
 	}
+	if err := programsBelow(into, address); err != nil {
+		return err
+	}
 	for _, f := range projectFiles {
 		if err := write(filepath.Join(into, top, f), ""); err != nil {
 			return err
@@ -105,6 +108,35 @@ func unpack(name string, args []string) error {
 	}
 	if err := os.Symlink("/.lab/stub", filepath.Join(into, top, "configure")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	return nil
+}
+
+// unpackedFile names the paths of programs that the Dockerfile runs, or makes executable, a line each.
+const unpackedFile = "/.lab/unpacked"
+
+// programsBelow makes those of them that lie below a directory into which an archive is unpacked, and that are not
+// there: what is run from there came with the archive. Below the root directory may lie what other commands bring.
+func programsBelow(dir, address string) error {
+	text, err := os.ReadFile(unpackedFile)
+	if err != nil {
+		return nil // there are none
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		path := strings.TrimSpace(line)
+		if below, err := filepath.Rel(dir, path); dir == "/" || err != nil || !filepath.IsLocal(below) {
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		if err := errors.Join(write(path, "# "+address+"\n"), os.Chmod(path, 0o755)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

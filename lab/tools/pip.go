@@ -176,7 +176,7 @@ func constrain(path string, constraints map[string]string) error {
 	lines, err := requirements(path, constraints, 0)
 	for _, line := range lines {
 		if m := named.FindStringSubmatch(line); m != nil {
-			constraints[separators.ReplaceAllString(strings.ToLower(m[1]), "-")] += "," + m[3]
+			constraints[projectName(m[1])] += "," + m[3]
 		}
 	}
 	return err
@@ -187,6 +187,9 @@ func constrain(path string, constraints map[string]string) error {
 func requirements(path string, constraints map[string]string, depth int) ([]string, error) {
 	if strings.Contains(path, "://") || depth > 9 {
 		return []string{path}, nil
+	}
+	if path == "-" {
+		path = "/dev/stdin"
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
