@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 
 	"github.com/hitrate-bot/hitrate/config"
+	"github.com/hitrate-bot/hitrate/internal/buildcontext"
 	"github.com/hitrate-bot/hitrate/internal/lazyregexp"
 )
 
@@ -13,7 +15,7 @@ var _ = register(&Rule{
 	ID:       "unpinned-base",
 	Title:    "A base image has no tag, or latest",
 	Severity: config.SeverityWarning,
-	What: "`FROM` names an image without a tag, or with the tag `latest`, and without a digest. Arguments in `FROM` are resolved; stages of the file and `scratch` are no images. " +
+	What: "`FROM` names an image without a tag, or with the tag `latest`, and without a digest. Arguments in `FROM` are resolved; stages of the file, `scratch` and what a build gives a named context for are no images. " +
 		"With the setting `aliases`, also an image whose tag is an alias that moves from release to release (`python:3`, `python:3.12-slim`, `node:lts`, `alpine:edge`), as far as the tag alone shows it.",
 	Why: "`latest` names whatever was pushed last, also the next major version. The build changes on the day the tag moves, unasked and all at once: " +
 		"every step below runs again on another base.",
@@ -49,7 +51,7 @@ func checkUnpinnedBase(p *Pass) {
 		for _, other := range p.File.Stages[:stage.Index] {
 			isStage = isStage || other.Name != "" && other.Name == image
 		}
-		if isStage || strings.Contains(image, "$") {
+		if isStage || strings.Contains(image, "$") || p.namedContext(image) {
 			continue
 		}
 		ref, err := reference.ParseNormalizedNamed(image)
@@ -79,6 +81,23 @@ func checkUnpinnedBase(p *Pass) {
 			Done:    say("The base image now names a version."),
 		})
 	}
+}
+
+// namedContext says whether a build of the file gives another image, or a directory, for an image of this name.
+// Source: Docker's reference, "docker buildx build --build-context", "Replace a remote image".
+func (p *Pass) namedContext(image string) bool {
+	image, ok := buildcontext.ContextName(image)
+	return ok && slices.ContainsFunc(append(slices.Clone(p.Builds), p.Facts.Builds...), func(b buildcontext.Build) bool {
+		if b.Dockerfile != p.File.Source.Path {
+			return false
+		}
+		for name := range b.Contexts {
+			if name, ok := buildcontext.ContextName(name); ok && name == image {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // fullVersions is of how many numbers the releases of some official images have, by which their most

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -74,46 +75,101 @@ func (r *reader) bake() {
 		r.fail(err.line, err.message)
 		return
 	}
+	for _, name := range f.images() {
+		r.bakeTarget(f, name, strings.TrimSuffix(dir, "/"))
+	}
+}
+
+// isOtherHCL says whether a file may be a bake file under a name of its own, which "docker buildx bake
+// --file" takes. The others are names of Terraform, Terragrunt and Packer.
+func isOtherHCL(base string) bool {
+	return strings.HasSuffix(base, ".hcl") && base != ".terraform.lock.hcl" && base != "terragrunt.hcl" && !strings.HasSuffix(base, ".pkr.hcl")
+}
+
+// namedBake reads a file that may be a bake file under a name of its own. Its paths are relative to where bake
+// runs: a step that names it tells, else it is the repository's root or the file's folder, whichever
+// alone has the Dockerfiles. Of what is no bake file nothing is said.
+func (r *reader) namedBake() {
+	f := &bakeFile{variables: map[string]func() any{}, targets: map[string]*bakeTarget{}, grouped: map[string]bool{}}
+	if f.hcl(r.file.Data) != nil {
+		return
+	}
+	var from []string
+	for _, dir := range slices.Compact([]string{".", path.Dir(r.file.Path)}) {
+		if slices.ContainsFunc(f.images(), func(name string) bool {
+			all, ok := f.attributes(name)
+			if !ok {
+				return false
+			}
+			b, ok := bakePaths(all, dir)
+			return ok && r.exists(cmp.Or(b.Dockerfile, path.Join(b.Context, "Dockerfile")))
+		}) {
+			from = append(from, dir)
+		}
+	}
+	switch {
+	case r.bakedBy(r.file.Path) != nil: // which says where it runs
+	case len(from) != 1:
+		return
+	}
+	for _, name := range f.images() {
+		r.bakeTarget(f, name, append(from, ".")[0])
+	}
+}
+
+// images are the targets that are images: what only lends its attributes to others is none.
+func (f *bakeFile) images() []string {
 	inherited := map[string]bool{}
 	for _, t := range f.targets {
 		for _, base := range texts(t.attributes["inherits"].value) {
 			inherited[base] = true
 		}
 	}
+	var out []string
 	for _, name := range slices.Sorted(maps.Keys(f.targets)) {
-		// What only lends its attributes to others is no image.
 		if f.grouped[name] || !inherited[name] && !strings.HasPrefix(name, "_") && name != "docker-metadata-action" {
-			r.bakeTarget(f, name, strings.TrimSuffix(dir, "/"))
+			out = append(out, name)
 		}
 	}
+	return out
 }
 
-func (r *reader) bakeTarget(f *bakeFile, name, dir string) {
+// attributes are those of a target with what it inherits; false where what they are is not written down.
+func (f *bakeFile) attributes(name string) (map[string]bakeValue, bool) {
 	all := map[string]bakeValue{}
-	if !f.inherit(name, all, 0) || all["matrix"].value != nil || all["dockerfile-inline"].value != nil {
-		return
-	}
+	return all, f.inherit(name, all, 0) && all["matrix"].value == nil && all["dockerfile-inline"].value == nil
+}
+
+// bakePaths is a target's build, of a bake that runs in a directory of the repository: where its files are,
+// its target and its platforms; false where one of them is not written down.
+func bakePaths(all map[string]bakeValue, dir string) (b buildcontext.Build, ok bool) {
 	text := func(key string) string { s, _ := all[key].value.(string); return s }
 	location, file := text("context"), text("dockerfile")
 	if location == "" {
 		location = "."
 	}
-	b := buildcontext.Build{Kind: buildcontext.Local, Target: text("target"), Args: map[string]string{}, Platforms: texts(all["platforms"].value)}
+	b = buildcontext.Build{Kind: buildcontext.Local, Target: text("target"), Args: map[string]string{}, Platforms: texts(all["platforms"].value)}
 	if strings.Contains(location+file+b.Target+strings.Join(b.Platforms, ""), unknownText) || !isLocalContext(location) {
+		return b, false
+	}
+	if b.Context, ok = resolve(dir, location); ok && file != "" {
+		b.Dockerfile, ok = resolve(b.Context, file)
+	}
+	return b, ok
+}
+
+func (r *reader) bakeTarget(f *bakeFile, name, dir string) {
+	all, ok := f.attributes(name)
+	if !ok {
 		return
 	}
 	step := r.bakedBy(r.file.Path)
 	if step != nil {
 		dir = step.dir
 	}
-	var ok bool
-	if b.Context, ok = resolve(dir, location); !ok {
+	b, ok := bakePaths(all, dir)
+	if !ok {
 		return
-	}
-	if file != "" {
-		if b.Dockerfile, ok = resolve(b.Context, file); !ok {
-			return
-		}
 	}
 	args, _ := all["args"].value.(map[string]any)
 	for name, value := range args {
@@ -134,7 +190,7 @@ func (r *reader) bakeTarget(f *bakeFile, name, dir string) {
 	}
 	use := cacheUse{
 		from: entries(all["cache-from"].value), fromLine: all["cache-from"].line, to: entries(all["cache-to"].value), toLine: all["cache-to"].line,
-		noCache: text("no-cache") == "true", noCacheLine: all["no-cache"].line, inline: b.Args["BUILDKIT_INLINE_CACHE"] == "1", line: f.targets[name].line,
+		noCache: all["no-cache"].value == "true", noCacheLine: all["no-cache"].line, inline: b.Args["BUILDKIT_INLINE_CACHE"] == "1", line: f.targets[name].line,
 	}
 	at := r.file.Path
 	if step != nil && step.git {

@@ -82,6 +82,8 @@ func kindOf(p string) func(*reader) {
 		return (*reader).devcontainer
 	case base == "docker-bake.hcl", base == "docker-bake.json":
 		return (*reader).bake
+	case isOtherHCL(base):
+		return (*reader).namedBake
 	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
 		return (*reader).makefile
 	case base == "build" && path.Base(dir) == "hooks":
