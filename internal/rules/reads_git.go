@@ -57,6 +57,10 @@ func (p *Pass) gitReader() Text {
 			programs = append(programs, called...)
 		}
 	}
+	for settings := p.djangoSettings(programs, texts); len(settings) > 0; settings = p.djangoSettings(programs, texts) {
+		read(settings...)
+		programs = append(programs, settings...)
+	}
 	for _, name := range slices.Concat(programs, others) {
 		file := texts[name]
 		if tool := taskFiles[path.Base(name)]; tool != nil && !p.runsTasks(tool, name, texts) {
@@ -351,7 +355,7 @@ func textAsksGit(name string, data []byte) bool {
 
 // versionNames are the names of files that commonly say which version it is, or which tool does.
 var versionNames = []string{
-	"pyproject.toml", "setup.cfg", "setup.py", "version.py", "_version.py", "__version__.py", "hatch_build.py", "pdm_build.py", "noxfile.py", "tasks.py", "fabfile.py",
+	"pyproject.toml", "setup.cfg", "setup.py", "version.py", "_version.py", "__version__.py", "hatch_build.py", "pdm_build.py", "manage.py", "noxfile.py", "tasks.py", "fabfile.py",
 	"version.sh", "get_version.py", "Cargo.toml", "build.rs",
 }
 
@@ -545,6 +549,58 @@ func (p *Pass) calledIn(name string, data []byte, had []string) []string {
 	}
 	return out
 }
+
+// settingsModule is where a program or a variable of the image names the module that has Django's settings, which every
+// command of manage.py and the server load.
+// Source: https://docs.djangoproject.com/en/stable/topics/settings/#designating-the-settings
+var settingsModule = lazyregexp.New(`DJANGO_SETTINGS_MODULE["'\],=\s]+([A-Za-z_][\w.]*)`)
+
+// settingsImport is an import by which one module of settings takes those of another.
+var settingsImport = lazyregexp.New(`(?m)^\s*from\s+(\.*)([\w.]*)\s+import\b`)
+
+// djangoSettings are the modules of Django's settings that the Dockerfile and the texts had so far name, and that are not
+// among those: by DJANGO_SETTINGS_MODULE, and by an import of a module of settings from the same folder.
+func (p *Pass) djangoSettings(had []string, texts map[string]*source.File) []string {
+	var out []string
+	add := func(module string, lies func(file string) bool) {
+		file := strings.ReplaceAll(module, ".", "/")
+		for _, e := range p.Context.Tree.Entries {
+			if e.Mode == "160000" || !strings.HasSuffix("/"+e.Path, "/"+file+".py") && !strings.HasSuffix("/"+e.Path, "/"+file+"/__init__.py") {
+				continue
+			}
+			if lies(e.Path) && !slices.Contains(had, e.Path) && !slices.Contains(out, e.Path) && len(had)+len(out) < maxPrograms+maxVersionFiles {
+				out = append(out, e.Path)
+			}
+		}
+	}
+	anywhere := func(string) bool { return true }
+	for _, m := range settingsModule.FindAllStringSubmatch(string(p.File.Source.Data), maxPrograms) {
+		add(m[1], anywhere)
+	}
+	for _, name := range had {
+		file := texts[name]
+		if file == nil || path.Ext(name) != ".py" && !scriptName.MatchString(path.Base(name)) {
+			continue
+		}
+		for _, m := range settingsModule.FindAllStringSubmatch(string(file.Data), maxPrograms) {
+			add(m[1], anywhere)
+		}
+		if !settingsFile.MatchString(name) {
+			continue
+		}
+		for _, m := range settingsImport.FindAllStringSubmatch(string(file.Data), maxPrograms) {
+			if m[2] != "" {
+				add(m[2], func(other string) bool {
+					return path.Dir(other) == path.Dir(name) || path.Dir(path.Dir(other)) == path.Dir(name)
+				})
+			}
+		}
+	}
+	return out
+}
+
+// settingsFile are the names of modules of settings: settings.py, or one in a package of that name.
+var settingsFile = lazyregexp.New(`(^|/)settings(/|[^/]*\.py$)`)
 
 // dockerfileName are the names of Dockerfiles.
 var dockerfileName = lazyregexp.New(`(?i)^(dockerfile|containerfile)([._-].*)?$|\.(dockerfile|containerfile)$`)
