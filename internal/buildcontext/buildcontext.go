@@ -40,6 +40,7 @@ type Build struct {
 	Context    string // directory in the repository, "." is the root
 	Target     string // "" is the last stage
 	Args       map[string]string
+	Defaults   []string          // those of Args whose value is that of a variable which the environment of the build may give another; sorted
 	Volatile   []string          // arguments that the build passes with another value each time: a commit, a run number, a date; sorted
 	VolatileAt map[string]int    // the lines of the file that Origin names where these are passed, as far as they are known beside Origin's
 	Contexts   map[string]string // named contexts: "./" and a directory of the repository, an address as written, or UnknownContext

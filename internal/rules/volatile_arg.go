@@ -63,13 +63,16 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	if cacheBuster.MatchString(name) || shelleffects.ReadsVariable(name) {
 		return known{}
 	}
-	passed := false
+	passed, unwritten := false, !p.writtenDown()
 	use := p.useOf(stage, at, name)
 	for _, b := range append(slices.Clone(p.Builds), p.Facts.Builds...) {
 		if b.Dockerfile != p.File.Source.Path {
 			continue
 		}
-		_, fixed := b.Args[name]
+		given, fixed := b.Args[name]
+		if slices.Contains(b.Defaults, name) && plainDefault.MatchString(given) {
+			fixed, unwritten = false, true // what is given in its place is not written down
+		}
 		passed = passed || fixed
 		if slices.Contains(b.Volatile, name) && slices.Contains(p.File.Needed(b.Target, b.Args), stage) {
 			if !use.anywhere && !volatileName.MatchString(name) && !releaseName.MatchString(name) {
@@ -89,18 +92,18 @@ func (p *Pass) volatile(stage *dockerfile.Stage, at int, name string, value *str
 	switch {
 	case value == nil && release && (use.needed || use.labelled):
 		return known{as: "release"} // without a value what uses it would make no sense
-	case release && use.kept && !p.writtenDown() && (value == nil || !tagDefault.MatchString(*value)):
+	case release && use.kept && unwritten && (value == nil || !tagDefault.MatchString(*value)):
 		return known{as: "release"}
-	case release && use.labelled && !p.writtenDown() && value != nil && !tagDefault.MatchString(*value):
+	case release && use.labelled && unwritten && value != nil && !tagDefault.MatchString(*value):
 		return known{as: "release"} // the image says under its value what it is
 	case value == nil && use.pretends:
 		return known{as: "release", use: "the version that the project is built as"}
 	case value == nil && use.state == "version" && (!use.named || use.speaks) && !p.globalDefault(name):
 		return known{as: "release", use: "the version that a label gives the image"}
-	case volatileName.MatchString(name) && !p.writtenDown() && (!use.named || use.speaks):
+	case volatileName.MatchString(name) && unwritten && (!use.named || use.speaks):
 		// What is cloned, downloaded or installed by it would be a pin of something else.
 		return known{as: "build"}
-	case value == nil && use.state == "commit" && (!use.named || use.speaks) && !p.writtenDown() && !p.globalDefault(name):
+	case value == nil && use.state == "commit" && (!use.named || use.speaks) && unwritten && !p.globalDefault(name):
 		return known{as: "build", use: "the commit or the time that a label states"}
 	}
 	return known{}

@@ -210,9 +210,10 @@ func (c *carried) join(p *Pass, in *dockerfile.Instruction) bool {
 		}
 	case *instructions.EnvCommand:
 		for _, pair := range cmd.Env {
-			keys = append(keys, pair.Key)
-			if !slices.ContainsFunc(c.names, func(name string) bool { return expands(pair.Value, name) }) {
-				c.reason = OtherVariables
+			if slices.ContainsFunc(c.names, func(name string) bool { return expands(pair.Value, name) }) {
+				keys = append(keys, pair.Key)
+			} else {
+				c.reason = OtherVariables // these stay as they are, whatever is passed
 			}
 		}
 	default:

@@ -42,6 +42,11 @@ type bakeTarget struct {
 	attributes map[string]bakeValue
 }
 
+// argsOfVariables is an attribute of our own beside "args": which of them are made of variables, of which the
+// environment may give others.
+// Source: Docker's documentation, "Variables in Bake", "Overriding variables with environment variables".
+const argsOfVariables = "args of variables"
+
 type bakeValue struct {
 	line  int
 	value any
@@ -172,9 +177,13 @@ func (r *reader) bakeTarget(f *bakeFile, name, dir string) {
 		return
 	}
 	args, _ := all["args"].value.(map[string]any)
-	for name, value := range args {
-		if value, isText := value.(string); isText && !strings.Contains(value, unknownText) {
+	variable, _ := all[argsOfVariables].value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		if value, isText := args[name].(string); isText && !strings.Contains(value, unknownText) {
 			b.Args[name] = value
+			if variable[name] == true {
+				b.Defaults = append(b.Defaults, name)
+			}
 		}
 	}
 	contexts, _ := all["contexts"].value.(map[string]any)
@@ -317,6 +326,14 @@ func (f *bakeFile) json(d document) {
 		t := &bakeTarget{line: m.line, attributes: map[string]bakeValue{}}
 		for _, a := range d.members(m.value) {
 			t.attributes[a.key] = bakeValue{a.line, f.jsonValue(d, a.value, 0)}
+			if a.key == "args" {
+				made := map[string]any{}
+				for _, arg := range d.members(a.value) {
+					text, _ := d.scalar(arg.value)
+					made[arg.key] = strings.Contains(text.text, "${")
+				}
+				t.attributes[argsOfVariables] = bakeValue{a.line, made}
+			}
 		}
 		f.targets[m.key] = t
 	}
@@ -394,6 +411,13 @@ func (f *bakeFile) hcl(text []byte) *yamlError {
 			t := &bakeTarget{line: block.TypeRange.Start.Line, attributes: map[string]bakeValue{}}
 			for key, a := range attributes {
 				t.attributes[key] = bakeValue{a.NameRange.Start.Line, f.value(a.Expr)}
+				if object, ok := a.Expr.(*hclsyntax.ObjectConsExpr); ok && key == "args" {
+					made := map[string]any{}
+					for _, item := range object.Items {
+						made[f.key(item)] = len(item.ValueExpr.Variables()) > 0
+					}
+					t.attributes[argsOfVariables] = bakeValue{a.NameRange.Start.Line, made}
+				}
 			}
 			f.targets[name] = t
 		}
@@ -466,15 +490,20 @@ func (f *bakeFile) value(e hclsyntax.Expression) any {
 	case *hclsyntax.ObjectConsExpr:
 		object := map[string]any{}
 		for _, item := range e.Items {
-			name := hcl.ExprAsKeyword(item.KeyExpr)
-			if key, ok := item.KeyExpr.(*hclsyntax.ObjectConsKeyExpr); ok && name == "" {
-				name, _ = f.value(key.Wrapped).(string)
-			}
-			object[name] = f.value(item.ValueExpr)
+			object[f.key(item)] = f.value(item.ValueExpr)
 		}
 		return object
 	}
 	return unknownText
+}
+
+// key is the name of an entry of an object, "" where it is not literal.
+func (f *bakeFile) key(item hclsyntax.ObjectConsItem) string {
+	name := hcl.ExprAsKeyword(item.KeyExpr)
+	if key, ok := item.KeyExpr.(*hclsyntax.ObjectConsKeyExpr); ok && name == "" {
+		name, _ = f.value(key.Wrapped).(string)
+	}
+	return name
 }
 
 // literal is a value as text; nil for null.
