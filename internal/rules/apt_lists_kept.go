@@ -113,7 +113,7 @@ var tidy = lazyregexp.New(`(?i)clean|purge|prune|install|apt|\.sh$`)
 // mayCleanUp says whether a command that the table does not know may take the index away: a removal
 // that could not be read, a shell script, a program with a name that says so.
 func mayCleanUp(c *dockerfile.Command) bool {
-	if condaInstaller(c) {
+	if condaInstaller(c) || shelleffects.Configures(c) {
 		return false
 	}
 	switch c.Name {

@@ -3,6 +3,7 @@ package rules
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -32,11 +33,64 @@ func (p *Pass) installedAbove(lane []step, at int, s served) bool {
 		if len(install.Manifests) == 0 {
 			continue
 		}
-		if p.madeAnew(lane, s.i, install) || !slices.ContainsFunc(before, func(b placed) bool { return p.sameInstall(install, s.reads[n], b) }) {
+		if p.madeAnew(lane, s.i, install) || !slices.ContainsFunc(before, func(b placed) bool { return p.sameInstall(install, s.reads[n], b) && !brings(install, b.Install) }) {
 			return false
 		}
 	}
 	return s.reading
+}
+
+// groups are the options of a tool by which an install takes a part of what its manifests name.
+type groups struct {
+	without []string // leave the dependencies of development out
+	with    []string // bring a group or an extra, whose name follows
+	all     []string // bring every group or extra, or those of development
+}
+
+// groupsOf are those options.
+// Source: "uv sync --help", "poetry install --help", "pipenv install --help", "pdm install --help", "npm ci --help",
+// "pnpm install --help", "yarn install --help" (1.x), "bun install --help".
+var groupsOf = map[string]groups{
+	"uv":     {[]string{"--no-dev", "--no-default-groups", "--only-group"}, []string{"--group", "--extra"}, []string{"--all-groups", "--all-extras"}},
+	"poetry": {[]string{"--no-dev", "--only", "--without"}, []string{"--with", "--extras", "-E"}, []string{"--all-groups", "--all-extras"}},
+	"pipenv": {nil, []string{"--categories"}, []string{"--dev", "-d"}},
+	"pdm":    {[]string{"--prod", "--production", "--without"}, []string{"--group", "-G", "--with"}, []string{"--dev", "-d"}},
+	"npm":    {[]string{"--omit=dev", "--production", "--only=production", "--only=prod"}, nil, nil},
+	"pnpm":   {[]string{"--prod", "--production", "-P"}, nil, nil},
+	"yarn":   {[]string{"--production", "--prod"}, nil, nil},
+	"bun":    {[]string{"--production", "-p"}, nil, nil},
+}
+
+// brings says whether an install of dependencies alone brings a part of what the manifests name that one above it has
+// left out: as much to fetch as any install.
+func brings(below, above shelleffects.Install) bool {
+	options := groupsOf[below.Tool]
+	if below.NeedsSource != "" || below.Tool != above.Tool {
+		return false
+	}
+	named := func(install shelleffects.Install, names []string) []string {
+		var out []string
+		for n, w := range install.Command.Words {
+			name, value, joined := strings.Cut(w.Value, "=")
+			switch {
+			case slices.Contains(names, w.Value) && !slices.Contains(options.with, w.Value):
+				out = append(out, w.Value)
+			case slices.Contains(names, name) && joined:
+				out = append(out, value)
+			case slices.Contains(names, name) && n+1 < len(install.Command.Words):
+				out = append(out, install.Command.Words[n+1].Value)
+			}
+		}
+		return out
+	}
+	if len(named(above, options.all)) > 0 {
+		return false
+	}
+	if len(named(below, options.without)) == 0 && len(named(above, options.without)) > 0 || len(named(below, options.all)) > 0 {
+		return true
+	}
+	had := named(above, options.with)
+	return slices.ContainsFunc(named(below, options.with), func(group string) bool { return !slices.Contains(had, group) })
 }
 
 // setsRight says whether all that a RUN installs is to replace what an install of the source between the

@@ -89,7 +89,7 @@ func MayRunManager(c *dockerfile.Command) bool {
 	args := c.Words[1:]
 	name := path.Base(program)
 	switch {
-	case program == "./configure" || name == "manage.py":
+	case Configures(c) || name == "manage.py":
 		return false
 	case strings.Contains(program, "/") && !strings.Contains(program, "/bin/"):
 		return true // a script of the source, or of somewhere else
@@ -111,6 +111,16 @@ func MayRunManager(c *dockerfile.Command) bool {
 		return false
 	}
 	return !programs[name] && !pipName.MatchString(name)
+}
+
+// configureScripts are the programs of a source tree that prepare its build, by the conventions of autotools and of those
+// who do without them, as OpenSSL and PHP: they look at what is there and write files beside themselves.
+// Source: GNU Coding Standards, "How Configuration Should Work"; Autoconf's manual, "Making configure Scripts".
+var configureScripts = map[string]bool{"./configure": true, "./Configure": true, "./config": true, "./autogen.sh": true, "./buildconf": true}
+
+// Configures says whether a command prepares the build of a source tree.
+func Configures(c *dockerfile.Command) bool {
+	return len(c.Words) > 0 && configureScripts[c.Words[0].Value]
 }
 
 // pythonMayRun says whether a Python program may be a script that calls the package manager: modules,
