@@ -350,8 +350,15 @@ func textAsksGit(name string, data []byte) bool {
 	case (scriptName.MatchString(base) || dockerfileName.MatchString(base)) && scriptNamesGit.Match(data):
 		return true
 	}
-	return asksGit.MatchString(gitArchive.ReplaceAllString(string(data), ""))
+	text := gitArchive.ReplaceAllString(string(data), "")
+	if path.Ext(name) == ".py" {
+		text = pythonComment.ReplaceAllString(text, "")
+	}
+	return asksGit.MatchString(text)
 }
+
+// pythonComment is a line of a Python program that is a comment.
+var pythonComment = lazyregexp.New(`(?m)^[ \t]*#.*$`)
 
 // versionNames are the names of files that commonly say which version it is, or which tool does.
 var versionNames = []string{
