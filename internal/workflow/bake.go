@@ -122,21 +122,35 @@ func (r *reader) namedBake() {
 	}
 }
 
-// images are the targets that are images: what only lends its attributes to others is none.
+// images are the targets that are images: what only lends its attributes to others is none, nor is a stage
+// that only stands in for a named context of others.
 func (f *bakeFile) images() []string {
-	inherited := map[string]bool{}
+	inherited, taken := map[string]bool{}, map[string]bool{}
 	for _, t := range f.targets {
 		for _, base := range texts(t.attributes["inherits"].value) {
 			inherited[base] = true
 		}
+		contexts, _ := t.attributes["contexts"].value.(map[string]any)
+		for _, value := range contexts {
+			text, _ := value.(string)
+			if name, ok := strings.CutPrefix(text, "target:"); ok {
+				taken[name] = true
+			}
+		}
 	}
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(f.targets)) {
-		if f.grouped[name] || !inherited[name] && !strings.HasPrefix(name, "_") && name != "docker-metadata-action" {
+		if f.grouped[name] || !inherited[name] && !strings.HasPrefix(name, "_") && name != "docker-metadata-action" && !(taken[name] && f.stageOnly(name)) {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// stageOnly says whether a target builds one stage and gives it no name and no place to go.
+func (f *bakeFile) stageOnly(name string) bool {
+	all, ok := f.attributes(name)
+	return ok && all["target"].value != nil && all["tags"].value == nil && all["output"].value == nil
 }
 
 // attributes are those of a target with what it inherits; false where what they are is not written down.
