@@ -1,6 +1,8 @@
 package dockerfile
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -35,6 +37,12 @@ func (w *walker) call(p *piece, st *syntax.Stmt, call *syntax.CallExpr, c contex
 		cmd.Words = append(cmd.Words, word)
 	}
 	cmd.Span = p.simpleSpan(st, call.Pos(), call.End())
+	if more := cmd.expandFirst(func(name string) (string, bool) {
+		value, ok := sc.value(name)
+		return value, ok && SetOnlyBy(p.t.s, name, "=")
+	}); more > 0 {
+		values, usable = append(make([]text, more), values...), append(make([]bool, more), usable...)
+	}
 	cmd.lookThrough()
 	w.add(cmd)
 	w.substitutions(p, st, c, sc)
@@ -43,6 +51,83 @@ func (w *walker) call(p *piece, st *syntax.Stmt, call *syntax.CallExpr, c contex
 	ends = cmd.builtin(sc)
 	w.bound(sc)
 	return ends && !c.subshell
+}
+
+// ExpandFirst is a command whose first word is a variable of the image ("$PIP_INSTALL flask"), with the words that it
+// holds in its place; the command itself where it is none. value gives what a variable holds, false where that is not
+// known.
+func (cmd *Command) ExpandFirst(value func(name string) (string, bool)) *Command {
+	out := *cmd
+	out.Prefix, out.Assigns = slices.Clip(cmd.Prefix), slices.Clip(cmd.Assigns)
+	if cmd.Name == "" {
+		out.expandFirst(value)
+	}
+	if out.InVariable == 0 || cmd.InVariable > 0 {
+		return cmd
+	}
+	out.lookThrough()
+	return &out
+}
+
+// SetOnlyBy says whether a script names a variable where it takes its value ("$X", "${X}") and, by the sign that follows,
+// where it sets it, and nowhere else: not in a for, a read or a declaration. With no sign nothing may set it.
+func SetOnlyBy(script, name, sign string) bool {
+	for at := 0; ; {
+		n := strings.Index(script[at:], name)
+		if n < 0 {
+			return true
+		}
+		start, end := at+n, at+n+len(name)
+		at = end
+		before, after := script[:start], script[end:]
+		switch {
+		case start > 0 && isNameChar(before[start-1]) || after != "" && isNameChar(after[0]): // another name
+		case strings.HasSuffix(before, "$"):
+		case strings.HasSuffix(before, "${") && strings.HasPrefix(after, "}"):
+		case sign == "" || !strings.HasPrefix(after, sign):
+			return false
+		}
+	}
+}
+
+func isNameChar(b byte) bool {
+	return b == '_' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z'
+}
+
+// lone is a word that is a variable and nothing else, without quotes: the shell splits what it holds into words.
+var lone = regexp.MustCompile(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})$`)
+
+// plainValue is a value that the shell leaves as it is but for splitting it at blanks.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9_./=:@,+%\t -]+$`)
+
+// maxInVariable bounds the words that a variable holds.
+const maxInVariable = 50
+
+// expandFirst puts the words that a variable holds into the place of a first word that is that variable. It returns how
+// many words there are more.
+func (cmd *Command) expandFirst(value func(name string) (string, bool)) int {
+	if len(cmd.Words) == 0 || cmd.Words[0].Literal {
+		return 0
+	}
+	first := cmd.Words[0]
+	m := lone.FindStringSubmatch(first.Value)
+	if m == nil {
+		return 0
+	}
+	held, ok := value(m[1] + m[2])
+	if _, split := value("IFS"); split || !ok || !plainValue.MatchString(held) {
+		return 0
+	}
+	fields := strings.Fields(held)
+	if len(fields) == 0 || len(fields) > maxInVariable {
+		return 0
+	}
+	words := make([]Word, 0, len(fields)+len(cmd.Words))
+	for _, f := range fields {
+		words = append(words, Word{Value: f, Literal: true, Span: first.Span})
+	}
+	cmd.Words, cmd.InVariable = append(words, cmd.Words[1:]...), len(fields)
+	return len(fields) - 1
 }
 
 // bound refuses a script that sets more variables than any does.

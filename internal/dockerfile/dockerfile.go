@@ -109,11 +109,14 @@ type Step struct {
 
 // Command is one simple command of a RUN.
 type Command struct {
-	Name    string      // base name of the program after env, exec, sudo, command, nice, time…: "pip3.11"; "" if not literal
-	Words   []Word      // the program as written and its arguments; never empty
-	Prefix  []Word      // what Name was looked for behind: "env", "X=y", "sudo", "-E"
-	Assigns []Assign    // what its environment has more: exports before it, then its own; of one name the last counts
-	Span    source.Span // bytes in the Dockerfile: assignments, words, redirections
+	Name  string // base name of the program after env, exec, sudo, command, nice, time…: "pip3.11"; "" if not literal
+	Words []Word // the program as written and its arguments; never empty
+	// InVariable is how many of Words, from the first, are what a variable of the script holds ("$APT_INSTALL git");
+	// their spans are that of the one word that names it, so that none of them can be edited by itself.
+	InVariable int
+	Prefix     []Word      // what Name was looked for behind: "env", "X=y", "sudo", "-E"
+	Assigns    []Assign    // what its environment has more: exports before it, then its own; of one name the last counts
+	Span       source.Span // bytes in the Dockerfile: assignments, words, redirections
 	// Straight says that the command runs when every command before it succeeds: not in an if, a
 	// loop, a function, behind ||, in a case or in the background. What a RUN is meant to do.
 	Straight bool

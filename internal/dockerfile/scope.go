@@ -28,6 +28,16 @@ func (s *scope) assign(a Assign) {
 	s.vars = with(s.vars, a)
 }
 
+// value is what a variable of the script holds, false where it is none or that is not known.
+func (s *scope) value(name string) (string, bool) {
+	for _, list := range [][]Assign{s.vars, s.exports} {
+		if i := find(list, name); i >= 0 {
+			return list[i].Value, list[i].Literal
+		}
+	}
+	return "", false
+}
+
 // unset forgets a variable.
 func (s *scope) unset(name string) {
 	s.exports, s.vars = without(s.exports, name), without(s.vars, name)

@@ -414,6 +414,9 @@ func (p *Pass) madeByWorkdir(lane []step, i int, dir string) bool {
 // its -R does.
 func (p *Pass) withoutChown(in *dockerfile.Instruction, o shelleffects.Ownership, keeps bool) (source.Edit, Reason) {
 	run := in.Run()
+	if o.Command.InVariable > 0 {
+		return source.Edit{}, ScriptForm
+	}
 	if keeps {
 		for n, w := range o.Command.Words[1 : len(o.Command.Words)-1] {
 			if w.Value == "-R" || w.Value == "--recursive" {

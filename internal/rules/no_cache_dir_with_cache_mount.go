@@ -191,7 +191,7 @@ var noCacheDir = lazyregexp.New(`^--no-ca(c(h(e(-(d(ir?)?)?)?)?)?)?$`)
 
 // cacheFlag is the word of a command that turns its cache off. pip takes it cut short too.
 func cacheFlag(install shelleffects.Install) (source.Span, bool) {
-	for _, w := range install.Command.Words[1:] {
+	for _, w := range install.Command.Words[max(1, install.Command.InVariable):] {
 		switch {
 		case !w.Literal:
 		case install.Tool == "pip" && noCacheDir.MatchString(w.Value),

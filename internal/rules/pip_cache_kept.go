@@ -434,7 +434,7 @@ func (p *Pass) addNoCache(in *dockerfile.Instruction, kept []shelleffects.Instal
 		words := strings.Fields(install.Verb)
 		verb := words[len(words)-1]
 		n := slices.IndexFunc(install.Command.Words[1:], func(w dockerfile.Word) bool { return w.Literal && w.Value == verb })
-		if n < 0 {
+		if n < 0 || install.Command.InVariable > 0 {
 			return nil, ScriptForm
 		}
 		at := install.Command.Words[n+1].Span.End

@@ -98,6 +98,15 @@ func (c *call) env(name string) (value string, ok bool) {
 	return value, ok
 }
 
+// ofImage is what a variable of the image holds for a command that the script gives none of that name.
+func (c *call) ofImage(name string) (string, bool) {
+	if c.assigned(name) || c.unset[name] {
+		return "", false
+	}
+	value, ok := c.state.Env[name]
+	return value, ok
+}
+
 // emptied says whether env takes variables away before it runs the command.
 func (c *call) emptied() bool {
 	for _, w := range c.cmd.Prefix {

@@ -143,7 +143,15 @@ func Of(run *dockerfile.Run, state dockerfile.State) Effects {
 			e.Touches = append(e.Touches, Touch{Command: cmd})
 			continue
 		}
-		e.add(newCall(cmd, state, unset))
+		ofImage := newCall(cmd, state, unset).ofImage
+		e.add(newCall(cmd.ExpandFirst(func(name string) (string, bool) {
+			value, ok := ofImage(name)
+			script := run.Script + " " + strings.Join(run.Exec, " ")
+			if name == "IFS" {
+				return value, ok || !dockerfile.SetOnlyBy(script, name, "")
+			}
+			return value, ok && dockerfile.SetOnlyBy(script, name, "")
+		}), state, unset))
 		if cmd.Name == "unset" && len(cmd.Words) > 1 {
 			for _, w := range cmd.Words[1:] {
 				if w.Literal {
