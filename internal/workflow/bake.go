@@ -140,7 +140,8 @@ func (f *bakeFile) images() []string {
 	}
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(f.targets)) {
-		if f.grouped[name] || !inherited[name] && !strings.HasPrefix(name, "_") && name != "docker-metadata-action" && !(taken[name] && f.stageOnly(name)) {
+		lends := inherited[name] || strings.HasPrefix(name, "_") || name == "docker-metadata-action" || taken[name] && f.stageOnly(name)
+		if f.grouped[name] || !lends {
 			out = append(out, name)
 		}
 	}
