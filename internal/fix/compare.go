@@ -148,9 +148,11 @@ func (x expectation) add(e rules.Effect) {
 	case rules.RemoveFlag:
 		x.of(e.Step).dropped = append(x.of(e.Step).dropped, e)
 	case rules.MergeUpdate:
-		if onlyUpdates(e.Update) {
+		switch {
+		case e.Stays:
+		case onlyUpdates(e.Update):
 			x.gone[e.Update] = true
-		} else {
+		default:
 			x.of(e.Update).loses = true
 		}
 		for _, into := range e.Into {

@@ -29,7 +29,9 @@ var sourceVerbs = []string{"config-manager", "copr", "addrepo", "ar", "removerep
 
 // mergeUpdate proves that an index update can run in the steps that install instead of in one of its
 // own:
-//   - the updating step does nothing else that uses the index;
+//   - the updating step does nothing else that uses the index; where the update stays there too, for installs of its
+//     own, each of the others fetches the same again, see [scene.repeatable], and none of the packages is a file,
+//     which may bring sources with it;
 //   - every step that installs between it and the last one that gets the update is one of them;
 //   - nothing on the way uses the index or changes where it comes from: sources, keys, proxies;
 //   - user, shell and network are the same, and no mount hides the index.
@@ -50,13 +52,13 @@ func (s scene) mergeUpdate(u *unit, e rules.MergeUpdate) Reason {
 		return rules.ScriptUnread
 	case len(effects.Updates) != 1:
 		return rules.UpdateDoesMore
-	case len(effects.Unknown) > 0 || len(effects.Packages) > 0 || len(effects.Installs) > 0:
+	case e.Stays && !s.repeatable(run, effects), !e.Stays && (len(effects.Unknown) > 0 || len(effects.Packages) > 0 || len(effects.Installs) > 0):
 		return rules.UpdateDoesMore
 	case len(e.Update.Flags) > 0:
 		return rules.OtherSettings
 	}
 	for _, t := range effects.Touches {
-		if touchesIndex(t) && t.Command.Span.Start > effects.Updates[0].Command.Span.Start {
+		if touchesIndex(t) && t.Command.Span.Start > effects.Updates[0].Command.Span.Start && (!e.Stays || !cleansArchives(t.Command)) {
 			return rules.UpdateDoesMore
 		}
 	}
@@ -84,6 +86,27 @@ func (s scene) mergeUpdate(u *unit, e rules.MergeUpdate) Reason {
 		}
 	}
 	return ""
+}
+
+// repeatable says whether what an index update fetches in its own RUN, other steps can fetch again: it runs whenever
+// the RUN succeeds, without variables of its own, and behind it no script that is not known, and no package of the
+// repository, may change where an index comes from.
+func (s scene) repeatable(run *dockerfile.Run, effects shelleffects.Effects) bool {
+	update := effects.Updates[0].Command
+	behind := func(c *dockerfile.Command) bool { return c.Span.Start > update.Span.Start }
+	return update.Always && update.Checked && update.Nested == 0 && len(update.Prefix) == 0 && len(update.Redirects) == 0 &&
+		!slices.ContainsFunc(update.Words, func(w dockerfile.Word) bool { return !w.Literal }) &&
+		!slices.ContainsFunc(update.Assigns, func(a dockerfile.Assign) bool { return isIndexSetting(a.Name) || !a.Literal }) &&
+		!slices.ContainsFunc(effects.Unknown, behind) &&
+		!slices.ContainsFunc(effects.Packages, func(p shelleffects.PackageInstall) bool { return len(p.Files) > 0 }) &&
+		!slices.ContainsFunc(run.Commands, func(c *dockerfile.Command) bool {
+			return !behind(c) && slices.Contains([]string{"mount", "umount", "trap"}, c.Name)
+		})
+}
+
+// cleansArchives says whether a command only takes away the archives of packages.
+func cleansArchives(c *dockerfile.Command) bool {
+	return (c.Name == "apt-get" || c.Name == "apt") && slices.ContainsFunc(c.Words[1:], func(w dockerfile.Word) bool { return w.Value == "clean" || w.Value == "autoclean" })
 }
 
 // takesUpdate judges one RUN that gets the update.

@@ -25,7 +25,7 @@ var _ = register(&Rule{
 		"A removal in another `RUN` frees nothing: a layer keeps what later layers hide.",
 	Fix: "`" + AptListsRemoval + "` at the end of that `RUN`, in its own style, where no later step (of the stage, of the stages on top of it, by `ONBUILD`) may read the index; " +
 		"where the update stands alone, together with [apt-update-alone](apt-update-alone.md) at the end of the `RUN`s that install; " +
-		"where the next `RUN` removes the index, the two become one. With `prefer: cache-mount` a cache mount on `/var/lib/apt/lists`, and one on `/var/cache/apt` where the stage has removed Debian's `docker-clean`, which otherwise empties that directory after every install.",
+		"where the next `RUN` removes the index, the two become one; where up to two later `RUN`s install from it, they fetch it themselves, or become one with it when both do nothing else than install. With `prefer: cache-mount` a cache mount on `/var/lib/apt/lists`, and one on `/var/cache/apt` where the stage has removed Debian's `docker-clean`, which otherwise empties that directory after every install.",
 	Not: "Stages whose layers do not reach the image, and `RUN`s that end with a script which may clean up. A cache or tmpfs mount, a removal by name, `find … -delete` and `apt-get distclean` (apt 2.7) are all accepted. " +
 		"`apt-get clean` and `rm -rf /var/cache/apt/*` do not touch the index, and free next to nothing in Debian's and Ubuntu's images, which empty that directory by themselves. " +
 		"A mount on the whole of `/var/lib/apt` would take apt's record of automatically installed packages out of the image, so none is suggested.",
@@ -276,13 +276,21 @@ func (p *Pass) removeLists(in *dockerfile.Instruction, update *dockerfile.Comman
 
 // mergeAndRemove is the edit where other RUNs install from the index that one leaves. An update that
 // stands alone moves into them, and each that keeps the index removes it at its end; an update with
-// an upgrade becomes one RUN with its neighbour.
+// an upgrade becomes one RUN with its neighbour, and so does one with an install where both only install;
+// else the others get the update too.
 func (p *Pass) mergeAndRemove(lane []step, i int, rely []reliance) (*Unit, Reason) {
 	in := lane[i].in
 	e := p.effectsOf(in)
 	switch {
-	case slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return !k.Upgrade }), len(e.Updates) == 0:
+	case len(e.Updates) == 0:
 		return nil, InstallWithout
+	case slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return !k.Upgrade }):
+		if len(rely) == 1 && rely[0].sameWay && rely[0].i == i+1 && onlyPackages(e) && onlyPackages(p.effectsOf(rely[0].in)) {
+			if unit, reason := p.mergeRuns(in, rely[0].in); reason == "" {
+				return p.removeAfter(unit, rely[0].in, in)
+			}
+		}
+		return p.repeatUpdate(lane, i, rely)
 	case len(e.Packages) > 0 && (len(rely) > 1 || !rely[0].sameWay || rely[0].i != i+1):
 		return nil, UpdateDoesMore
 	case len(e.Packages) > 0:
@@ -298,6 +306,49 @@ func (p *Pass) mergeAndRemove(lane []step, i int, rely []reliance) (*Unit, Reaso
 	}
 	for _, r := range rely {
 		if unit, reason = p.removeAfter(unit, r.in, r.in); reason != "" {
+			return nil, reason
+		}
+	}
+	return unit, ""
+}
+
+// onlyPackages says whether a RUN serves packages of the system alone: then an edit of it that runs it again runs no
+// other work again.
+func onlyPackages(e shelleffects.Effects) bool {
+	return !e.Unread && len(e.Installs)+len(e.Unknown)+len(e.Fetches)+len(e.Checkouts)+len(e.Ownerships) == 0
+}
+
+// maxRepeated is how many installs get an update of their own: for more, one RUN would be better than many indexes.
+const maxRepeated = 2
+
+// repeatUpdate is the edit where an update has an install of its own and others rely on it: each of them gets the
+// same update in front, and each RUN removes the index at its end.
+func (p *Pass) repeatUpdate(lane []step, i int, rely []reliance) (*Unit, Reason) {
+	in := lane[i].in
+	e := p.effectsOf(in)
+	update := e.Updates[0].Command
+	text := p.textOf(update.Span)
+	switch {
+	case in != lane[i].outer:
+		return nil, InOnBuild
+	case len(rely) > maxRepeated, slices.ContainsFunc(rely, func(r reliance) bool { return !r.sameWay }):
+		return nil, InstallWithout
+	case len(e.Updates) != 1 || len(update.Redirects) > 0 || len(update.Prefix) > 0 || update.Nested > 0 || update.Pipe.Len > 0,
+		slices.ContainsFunc(update.Words, func(w dockerfile.Word) bool { return !w.Literal }):
+		return nil, InstallWithout
+	case strings.ContainsAny(text, "\n\\"):
+		return nil, ScriptForm
+	case len(in.Flags) > 0:
+		return nil, OtherSettings
+	}
+	edits, effect, reason := p.updateInto(lane, i, text, "apt", rely)
+	if reason != "" {
+		return nil, reason
+	}
+	effect.Stays = true
+	unit := &Unit{Edits: edits, Effects: []Effect{effect}, Note: say("Each install fetches the index for itself now, and takes it away again.")}
+	for _, step := range append([]*dockerfile.Instruction{in}, effect.Into...) {
+		if unit, reason = p.removeAfter(unit, step, step); reason != "" {
 			return nil, reason
 		}
 	}

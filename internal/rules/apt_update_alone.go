@@ -235,10 +235,20 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 	if strings.ContainsAny(command, "\n\\") {
 		return nil, ScriptForm
 	}
+	edits, effect, reason := p.updateInto(lane, i, command, update.Tool, rely)
+	if reason != "" {
+		return nil, reason
+	}
+	return &Unit{Edits: append(p.withoutUpdate(st.in, rely[0].in), edits...), Effects: []Effect{effect}}, ""
+}
+
+// updateInto puts an update's command in front of the installs that rely on it.
+func (p *Pass) updateInto(lane []step, i int, command, tool string, rely []reliance) ([]source.Edit, MergeUpdate, Reason) {
+	effect := MergeUpdate{Update: lane[i].in}
 	last := 0
 	for _, r := range rely {
 		if !r.sameWay {
-			return nil, IndexUsed
+			return nil, effect, IndexUsed
 		}
 		last = max(last, r.i)
 	}
@@ -247,37 +257,34 @@ func (p *Pass) mergeUpdate(lane []step, i int, update shelleffects.IndexUpdate, 
 	}
 	for j := i + 1; j < last; j++ {
 		e := p.effectsOf(lane[j].in)
-		if e.Unread || !into(j) && (len(e.Unknown) > 0 || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == update.Tool })) {
-			return nil, IndexUsed
+		if e.Unread || !into(j) && (len(e.Unknown) > 0 || slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == tool })) {
+			return nil, effect, IndexUsed
 		}
 	}
-	user := p.states[st.in].User
-	unit := &Unit{Edits: p.withoutUpdate(st.in, rely[0].in)}
-	effect := MergeUpdate{Update: st.in}
+	var edits []source.Edit
 	for _, r := range rely {
 		other := r.in.Run()
 		if other.Exec != nil {
-			return nil, ScriptForm
+			return nil, effect, ScriptForm
 		}
-		if len(r.in.Flags) > 0 || p.states[r.in].User != user {
-			return nil, OtherSettings
+		if len(r.in.Flags) > 0 || p.states[r.in].User != p.states[lane[i].in].User {
+			return nil, effect, OtherSettings
 		}
 		n := slices.IndexFunc(other.Steps, func(s dockerfile.Step) bool { return slices.Contains(s.Commands, r.first) })
 		if n < 0 || r.first.Nested > 0 || r.first.Pipe.Len > 0 || other.Steps[n].Op == "||" || other.Steps[n].Op == "&" ||
 			n+1 < len(other.Steps) && (other.Steps[n+1].Op == "||" || other.Steps[n+1].Op == "&") {
-			return nil, ScriptForm
+			return nil, effect, ScriptForm
 		}
 		for _, cmd := range p.effectsOf(r.in).Unknown {
 			if cmd.Span.Start < r.first.Span.Start {
-				return nil, IndexUsed
+				return nil, effect, IndexUsed
 			}
 		}
 		at := other.Steps[n].Span.Start
-		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: command + " && "})
+		edits = append(edits, source.Edit{Span: source.Span{Start: at, End: at}, New: command + " && "})
 		effect.Into = append(effect.Into, r.in)
 	}
-	unit.Effects = []Effect{effect}
-	return unit, ""
+	return edits, effect, ""
 }
 
 // ofUpdates are words of comments about an update of the index.

@@ -152,10 +152,11 @@ type AddFlag struct {
 }
 
 // MergeUpdate moves an index update from Update (which goes, when it did nothing else) into the
-// RUNs that use it: "apt-get update && " before their first install.
+// RUNs that use it: "apt-get update && " before their first install. Where it Stays, they get it too.
 type MergeUpdate struct {
 	Update *dockerfile.Instruction
 	Into   []*dockerfile.Instruction
+	Stays  bool // Update installs from it as well
 }
 
 // RemoveLists takes apt's package index away at the end of a RUN: the command AptListsRemoval, once

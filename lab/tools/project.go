@@ -97,7 +97,7 @@ func contents(path string) (string, error) {
 		if err == nil && d.IsDir() && (d.Name() == ".git" || d.Name() == ".cache" || slices.Contains([]string{"/proc", "/sys", "/dev", "/.lab"}, "/"+strings.TrimPrefix(p, "/"))) {
 			return fs.SkipDir
 		}
-		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "Dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") || d.Name() == "HEAD" { // of .git, where "COPY *" brings what is in it
+		if err != nil || !d.Type().IsRegular() || strings.Contains(strings.ToLower(d.Name()), "dockerfile") || strings.HasSuffix(d.Name(), ".dockerignore") || d.Name() == "HEAD" { // of .git, where "COPY *" brings what is in it
 			return err
 		}
 		data, err := os.ReadFile(p)
