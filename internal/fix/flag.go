@@ -13,11 +13,12 @@ import (
 	"github.com/hitrate-bot/hitrate/internal/shelleffects"
 )
 
-// addFlag proves a flag that turns a tool's cache off for one command. It asks for neither the user nor the home
+// addFlag proves a flag that turns a tool's cache off for one command. It asks for neither the home
 // nor the base image, for wherever the cache would have been, it is not there:
 //   - the tool knows the flag: uv always, pip since 6.0. Where the base image's name, or a pip that is installed
 //     above, shows one from before or one that is known to break, nothing is offered. Of other images none is that
 //     old: those pushed before 2016 have a manifest that BuildKit does not pull any more;
+//   - no sudo runs it for a user who is not root: it may be root's in that user's home, which it would make;
 //   - the cache is on, no mount of the RUN keeps it, and the command names no directory for it: of pip's
 //     --no-cache-dir and --cache-dir the one behind counts;
 //   - no command behind it in the RUN, and nothing later, names the cache or what is there for its sake only, nor
@@ -47,6 +48,8 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 		return rules.CacheOff
 	case slices.ContainsFunc(install.Command.Words, func(w dockerfile.Word) bool { return cacheDirOption.MatchString(w.Value) }):
 		return rules.CacheElsewhere
+	case install.Command.OtherUser && !isRoot(s.states[e.Step]):
+		return rules.OtherUser
 	case install.Tool == "pip" && s.oldPip(e.Step):
 		return rules.ToolTooOld
 	}
