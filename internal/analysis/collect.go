@@ -79,7 +79,8 @@ func (a *run) rows(targets []*target) []row {
 }
 
 // suggestionsOf is what is suggested for the rows, each edit once. What several Dockerfiles install is
-// edited only where it is right for each of them; the row says so where it is not.
+// edited only where it is right for each of them, also for those that find nothing wrong with it; the row says so
+// where it is not.
 func suggestionsOf(targets []*target, rows []row) []Suggestion {
 	at := map[foundIn]int{}
 	for i, r := range rows {
@@ -113,7 +114,13 @@ func suggestionsOf(targets []*target, rows []row) []Suggestion {
 	}
 	var suggestions []Suggestion
 	for _, p := range all {
-		i := slices.IndexFunc(p.Findings, func(i int) bool { return rows[i].Path == p.Path && len(rows[i].from) > p.by })
+		readers := 0
+		for _, t := range targets {
+			if slices.Contains(t.out.Manifests, p.Path) {
+				readers++
+			}
+		}
+		i := slices.IndexFunc(p.Findings, func(i int) bool { return rows[i].Path == p.Path && max(len(rows[i].from), readers) > p.by })
 		if i >= 0 {
 			r := &rows[p.Findings[i]]
 			r.Withheld = cmp.Or(r.Withheld, SharedEdit)

@@ -204,6 +204,38 @@ func TestMergedReportIsThatOfOneRun(t *testing.T) {
 	}
 }
 
+// TestMergedEditHoldsForAllReaders: another part finds nothing wrong with a file that it installs, and does not make the
+// edit.
+func TestMergedEditHoldsForAllReaders(t *testing.T) {
+	part := func(dockerfile, manifest string, suggestion int) analysis.Report {
+		r := analysis.Report{Dockerfiles: []analysis.Dockerfile{{Path: dockerfile, Manifests: []string{manifest}}}}
+		if suggestion >= 0 {
+			r.Findings = []analysis.Finding{{Rule: "unpinned-requirement", Path: manifest, Dockerfile: dockerfile, Suggestion: suggestion}}
+			r.Suggestions = []analysis.Suggestion{{Path: manifest, Replacement: "flask==2.0.3", Findings: []int{0}}}
+		}
+		return r
+	}
+	for _, tt := range []struct {
+		name  string
+		other analysis.Report
+		want  int
+	}{
+		{"reads another file", part("b", "other.txt", -1), 1},
+		{"makes the edit too", part("b", "requirements.txt", 0), 1},
+		{"finds nothing wrong", part("b", "requirements.txt", -1), 0},
+	} {
+		for _, parts := range [][]analysis.Report{{part("a", "requirements.txt", 0), tt.other}, {tt.other, part("a", "requirements.txt", 0)}} {
+			got := merge(parts)
+			if len(got.Suggestions) != tt.want || len(got.Findings) != 1 {
+				t.Fatalf("%s: %d suggestions of %d findings", tt.name, len(got.Suggestions), len(got.Findings))
+			}
+			if f := got.Findings[0]; (f.Suggestion < 0) != (tt.want == 0) || (f.Withheld == analysis.SharedEdit) != (tt.want == 0) {
+				t.Errorf("%s: suggestion %d, withheld %q", tt.name, f.Suggestion, f.Withheld)
+			}
+		}
+	}
+}
+
 // The operator's secrets are in the parent's environment and must not be in the child's.
 func TestChildHasNoEnvironment(t *testing.T) {
 	t.Setenv("HITRATE_WEBHOOK_SECRET", "hunter2")

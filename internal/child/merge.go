@@ -23,7 +23,7 @@ func merge(reports []analysis.Report) analysis.Report {
 		out.Dockerfiles = append(out.Dockerfiles, r.Dockerfiles...)
 		out.Errors = append(out.Errors, r.Errors...)
 		out.Skipped = append(out.Skipped, r.Skipped...)
-		join(&out, r)
+		join(&out, withoutUnshared(r, reports))
 	}
 	slices.SortStableFunc(out.Dockerfiles, func(a, b analysis.Dockerfile) int { return cmp.Compare(a.Path, b.Path) })
 	sortProblems := func(a, b analysis.Problem) int {
@@ -35,6 +35,28 @@ func merge(reports []analysis.Report) analysis.Report {
 	withoutEdits(&out)
 	order(&out)
 	return out
+}
+
+// withoutUnshared is a part without the edits of files that installs of another part read, which does not make them:
+// it may find nothing wrong there, but install the file with something that the edit does not go with.
+func withoutUnshared(part analysis.Report, reports []analysis.Report) analysis.Report {
+	unshared := func(s analysis.Suggestion) bool {
+		return slices.ContainsFunc(reports, func(o analysis.Report) bool {
+			return slices.ContainsFunc(o.Dockerfiles, func(d analysis.Dockerfile) bool { return slices.Contains(d.Manifests, s.Path) }) &&
+				!slices.ContainsFunc(o.Suggestions, func(same analysis.Suggestion) bool { return sameEdit(s, same) })
+		})
+	}
+	part.Findings = slices.Clone(part.Findings)
+	for i := range part.Findings {
+		if f := &part.Findings[i]; f.Suggestion >= 0 && unshared(part.Suggestions[f.Suggestion]) {
+			f.Suggestion, f.Withheld = -1, cmp.Or(f.Withheld, analysis.SharedEdit)
+		}
+	}
+	return part
+}
+
+func sameEdit(a, b analysis.Suggestion) bool {
+	return a.Path == b.Path && a.Lines == b.Lines && a.Replacement == b.Replacement
 }
 
 // withoutEdits drops the suggestions that no finding points to any more.
@@ -63,9 +85,7 @@ func join(out *analysis.Report, part analysis.Report) {
 	fresh := len(out.Suggestions)
 	for i, s := range part.Suggestions {
 		// Several Dockerfiles may wish for the same line of one ignore file.
-		into[i] = slices.IndexFunc(out.Suggestions, func(o analysis.Suggestion) bool {
-			return o.Path == s.Path && o.Lines == s.Lines && o.Replacement == s.Replacement
-		})
+		into[i] = slices.IndexFunc(out.Suggestions, func(o analysis.Suggestion) bool { return sameEdit(o, s) })
 		if into[i] < 0 {
 			into[i] = fresh
 			fresh++
