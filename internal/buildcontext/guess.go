@@ -19,7 +19,7 @@ const (
 // Guess is the build of a Dockerfile about which nothing is written: the repository root or the
 // Dockerfile's own directory, by where its COPY and ADD sources (and bind mounts) exist; a directory
 // between them where that has more of them than both. Where as many exist in root and directory, the
-// files that its commands name decide, then whether the directory holds anything but what belongs to
+// files that its commands name decide likewise, then whether the directory holds anything but what belongs to
 // the build. A Dockerfile that takes nothing has its own directory.
 func Guess(tree Tree, file *dockerfile.File) Build {
 	own := path.Dir(clean(file.Source.Path))
@@ -40,6 +40,11 @@ func Guess(tree Tree, file *dockerfile.File) Build {
 			b.Context = "."
 		}
 		b.Certain = n < m && m == len(taken.sources)
+		return b
+	}
+	if between := bestBetween(tree, own, taken.used, max(existing(tree, taken.used), existing(here, taken.used))); between != "" {
+		b.Origin = "guessed from where the files exist that its commands name"
+		b.Context = between
 		return b
 	}
 	if n, m := existing(tree, taken.used), existing(here, taken.used); n != m {
@@ -113,19 +118,25 @@ func takenFromContext(file *dockerfile.File) taken {
 		var dests []string // where whole contexts go
 		for _, i := range stage.Instructions {
 			dir := path.Join("/", states[i].Workdir)
+			in := func(dest string) string {
+				if value, known := file.Expand(dest, states[i]); known {
+					dest = value
+				}
+				return absolute(dir, dest)
+			}
 			switch cmd := i.Command.(type) {
 			case *instructions.CopyCommand:
 				if cmd.From == "" && t.add(cmd.SourcePaths...) {
-					dests = append(dests, absolute(dir, cmd.DestPath))
+					dests = append(dests, in(cmd.DestPath))
 				}
 			case *instructions.AddCommand:
 				if t.add(slices.DeleteFunc(slices.Clone(cmd.SourcePaths), isRemote)...) {
-					dests = append(dests, absolute(dir, cmd.DestPath))
+					dests = append(dests, in(cmd.DestPath))
 				}
 			case *instructions.RunCommand:
 				for _, m := range i.Run().Mounts {
 					if m.Type == instructions.MountTypeBind && m.From == "" && t.add(m.Source) {
-						dests = append(dests, absolute(dir, m.Target))
+						dests = append(dests, in(m.Target))
 					}
 				}
 				for _, c := range i.Run().Commands {
