@@ -20,7 +20,7 @@ var _ = register(&Rule{
 	Why: "A step's cache key contains the keys of all steps above it, and a `COPY` is keyed by the content of what it copies. " +
 		"So each change to any copied file fetches the package index and installs the packages again.",
 	Fix: "The `COPY` moves below the install, unchanged, where no step between reads or changes what it brings.",
-	Not: "A `COPY` of a few files that the install's step uses: package lists, keys, configuration, scripts. Packages of which the same `RUN` removes all again: " +
+	Not: "A `COPY` of a few files that the install's step uses, package lists, keys, configuration, scripts, or that a step between runs. Packages of which the same `RUN` removes all again: " +
 		"they belong to the step that uses them. `COPY --from=`, which is keyed by what it copies. An install of which a comment says that it is to run again with the source, for the latest packages.",
 	Sources: []Source{
 		{"Docker: build cache invalidation", "https://docs.docker.com/build/cache/invalidation/"},
@@ -94,7 +94,7 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 	for {
 		for j := range lane[:i] {
 			for _, c := range p.copiesOf(lane[j].in) {
-				if !c.mount && c.excess(nil) != 0 && (c.directory() || !p.copiesDirectory(lane)) && p.apartFromPackages(c, s) {
+				if !c.mount && c.excess(nil) != 0 && (c.directory() || !p.copiesDirectory(lane)) && p.apartFromPackages(c, s) && !p.setsUp(c, lane[j+1:i]) {
 					s.front = append(s.front, j)
 				}
 			}
@@ -111,6 +111,28 @@ func (p *Pass) systemInstall(lane []step, i int) *systemInstall {
 		return nil
 	}
 	return s
+}
+
+// setsUp says whether a copy brings the scripts of a step among some: what they do to the system, as to its package
+// sources, an install below them may need.
+func (p *Pass) setsUp(c *copied, between []step) bool {
+	if n := c.excess(nil); c.root() || n < 0 || n >= fewFiles {
+		return false
+	}
+	return slices.ContainsFunc(between, func(st step) bool {
+		return slices.ContainsFunc(p.effectsOf(st.in).Unknown, func(cmd *dockerfile.Command) bool {
+			return slices.ContainsFunc(cmd.Words, func(w dockerfile.Word) bool {
+				named := path.Clean(w.Value)
+				for _, dir := range []string{cmd.Dir, p.states[st.in].Workdir} {
+					if !path.IsAbs(named) {
+						named = path.Join(dir, named)
+					}
+				}
+				file, _ := c.at(named)
+				return w.Literal && cmd.DirKnown && file != ""
+			})
+		})
+	})
 }
 
 // copiesDirectory says whether a step of a lane copies a directory of the context: single files that are
