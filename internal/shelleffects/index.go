@@ -27,7 +27,7 @@ func (e Effects) ReadsIndex(tool string) (reads, renews bool) {
 		}
 	}
 	for _, c := range e.Unknown {
-		if before(c) && MayRunManager(c) {
+		if before(c) && MayRunManager(c) && !e.runsInstaller(c) {
 			return true, at >= 0
 		}
 	}
@@ -37,6 +37,39 @@ func (e Effects) ReadsIndex(tool string) (reads, renews bool) {
 		}
 	}
 	return false, at >= 0
+}
+
+// installers are the addresses of scripts that bring one tool into the image without the system's package manager.
+// Sources: the scripts themselves: cargo-dist's template installer.sh.j2 (uv's and ruff's are made of it), rustup-init.sh
+// of rust-lang/rustup, install-poetry.py of python-poetry/install.python-poetry.org, pyenv-installer of
+// pyenv/pyenv-installer, install.sh of nvm-sh/nvm.
+var installers = []string{
+	"https://astral.sh/uv/", "https://astral.sh/ruff/", "https://sh.rustup.rs", "https://install.python-poetry.org", "https://pyenv.run",
+	"https://raw.githubusercontent.com/pyenv/pyenv-installer/", "https://raw.githubusercontent.com/nvm-sh/nvm/", "https://raw.githubusercontent.com/creationix/nvm/",
+}
+
+// runsInstaller says whether a command is a shell or a Python that runs one of installers as it is fetched.
+func (e Effects) runsInstaller(c *dockerfile.Command) bool {
+	if c.Pipe.Index == 0 || !shells[c.Name] && !pythonName.MatchString(c.Name) {
+		return false
+	}
+	var fetch *dockerfile.Command
+	for _, t := range e.Touches {
+		if t.Command.Pipe.Len == c.Pipe.Len && t.Command.Pipe.Index == c.Pipe.Index-1 && t.Command.Span.Start < c.Span.Start && (fetch == nil || t.Command.Span.Start > fetch.Span.Start) {
+			fetch = t.Command
+		}
+	}
+	if fetch == nil || fetch.Name != "curl" && fetch.Name != "wget" {
+		return false
+	}
+	for _, w := range fetch.Words[1:] {
+		for _, address := range installers {
+			if strings.HasPrefix(w.Value, address) && w.Literal {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // AsksIndex says whether a command puts out what stands in the index, or works with it without installing
