@@ -50,12 +50,16 @@ func (p *Pass) gitReader() Text {
 	// All are asked for before any is judged, so that they are fetched together.
 	read(slices.Concat(manifests, programs, others)...)
 	programs = slices.Concat(manifests, programs)
-	for _, name := range programs {
-		if file := texts[name]; file != nil && len(programs) < maxPrograms {
-			called := p.calledIn(name, file.Data, programs)
-			read(called...)
-			programs = append(programs, called...)
+	for from, depth := 0, 0; depth < maxCalls; depth++ {
+		end := len(programs)
+		for _, name := range programs[from:end] {
+			if file := texts[name]; file != nil {
+				programs = append(programs, p.inTree(p.calledIn(name, file.Data), programs)...)
+				programs = append(programs, p.inTree(importedBy(name, file.Data), programs)...)
+			}
 		}
+		read(programs[end:]...)
+		from = end
 	}
 	for settings := p.djangoSettings(programs, texts); len(settings) > 0; settings = p.djangoSettings(programs, texts) {
 		read(settings...)
@@ -125,6 +129,9 @@ func (p *Pass) gitCommand() string {
 			}
 			if buildsGo(cmd) {
 				return "the go command"
+			}
+			if tool := repositoryTool(cmd); tool != "" {
+				return tool
 			}
 		}
 	}
@@ -347,6 +354,8 @@ func textAsksGit(name string, data []byte) bool {
 		return false // what they ask for are tools, see versionToolOf
 	case requirementsName.MatchString(base):
 		return scmRequirement.Match(data) // of a setup.py; the other packages the program may use for anything
+	case base == "package.json" && namesGitPackage(data), steersBuild(base) && gitPlugins.Match(data):
+		return true
 	case (scriptName.MatchString(base) || dockerfileName.MatchString(base)) && scriptNamesGit.Match(data):
 		return true
 	}
@@ -370,14 +379,14 @@ var versionNames = []string{
 var besides = []string{"test", "tests", "testing", "testdata", "fixtures", "doc", "docs", "example", "examples", "samples", "vendor", "node_modules", "site-packages", "third_party"}
 
 // maxVersionFiles bounds how many of the version files are asked for; those nearest to the root come first.
-const maxVersionFiles = 12
+const maxVersionFiles = 24
 
 // versionFiles are the version files of the context.
 func (p *Pass) versionFiles() []string {
 	var out []string
 	for _, e := range p.Context.Tree.Entries {
 		dir, base := path.Split(e.Path)
-		if e.Mode == "160000" || !slices.Contains(versionNames, base) || slices.ContainsFunc(strings.Split(strings.TrimSuffix(dir, "/"), "/"), func(part string) bool { return slices.Contains(besides, part) }) {
+		if e.Mode == "160000" || !slices.Contains(versionNames, base) && !steersBuild(base) || slices.ContainsFunc(strings.Split(strings.TrimSuffix(dir, "/"), "/"), func(part string) bool { return slices.Contains(besides, part) }) {
 			continue
 		}
 		out = append(out, e.Path)
@@ -448,6 +457,7 @@ func versionToolIn(text string) string {
 var byTool = map[string][]string{
 	"make": {"Makefile", "makefile", "GNUmakefile"}, "npm": {"package.json"}, "yarn": {"package.json"}, "pnpm": {"package.json"}, "bun": {"package.json"},
 	"just": {"justfile", "Justfile"}, "task": {"Taskfile.yml", "Taskfile.yaml"}, "nox": {"noxfile.py"}, "tox": {"tox.ini"}, "inv": {"tasks.py"}, "invoke": {"tasks.py"}, "rake": {"Rakefile"},
+	"node": {"package.json"}, "flask": {"app.py", "wsgi.py"}, "sphinx-build": {"conf.py", "docs/conf.py", "docs/source/conf.py", "doc/conf.py"},
 	"goreleaser": {".goreleaser.yml", ".goreleaser.yaml"}, "mvn": {"pom.xml"}, "mvnw": {"pom.xml"},
 	"gradle": {"build.gradle", "build.gradle.kts"}, "gradlew": {"build.gradle", "build.gradle.kts"},
 }
@@ -474,6 +484,9 @@ func (p *Pass) programs() []string {
 				for _, a := range in.Args {
 					for _, word := range strings.Fields(a.Value) {
 						p.inContext(p.states[in].Workdir, word, add)
+						for _, name := range byTool[path.Base(strings.Trim(word, `"',[]`))] {
+							p.inContext(p.states[in].Workdir, name, add)
+						}
 					}
 				}
 			}
@@ -539,19 +552,28 @@ func (p *Pass) inContext(dir, word string, add func(string)) {
 // called are the names of scripts in a text.
 var called = lazyregexp.New(`[\w./-]+\.(?:sh|bash|py|js|mjs|cjs|ts|rb|pl|mk)\b`)
 
-// calledIn are the files of the context that a script, a Makefile or a package.json names, and that are not
-// among those already had.
-func (p *Pass) calledIn(name string, data []byte, had []string) []string {
+// maxCalls is how many calls of programs by programs are followed.
+const maxCalls = 3
+
+// calledIn are the paths that a script, a Makefile or a package.json may name, relative to the context.
+func (p *Pass) calledIn(name string, data []byte) []string {
 	if base := path.Base(name); !scriptName.MatchString(base) && base != "package.json" {
 		return nil
 	}
-	var out []string
+	var files []string
 	for _, word := range called.FindAllString(string(data), maxPrograms) {
-		for _, file := range []string{path.Join(path.Dir(name), word), path.Clean(word)} {
-			e, ok := p.Context.Tree.Lookup(file)
-			if ok && e.Mode != "160000" && !slices.Contains(had, file) && !slices.Contains(out, file) && len(had)+len(out) < maxPrograms+maxVersionFiles {
-				out = append(out, file)
-			}
+		files = append(files, path.Join(path.Dir(name), word), path.Clean(word))
+	}
+	return files
+}
+
+// inTree are those of some paths at which the context has a file, less those already had; a bounded number.
+func (p *Pass) inTree(files, had []string) []string {
+	var out []string
+	for _, file := range files {
+		e, ok := p.Context.Tree.Lookup(file)
+		if ok && e.Mode != "160000" && !slices.Contains(had, file) && !slices.Contains(out, file) && len(had)+len(out) < maxPrograms+maxVersionFiles {
+			out = append(out, file)
 		}
 	}
 	return out

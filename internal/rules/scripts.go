@@ -138,7 +138,7 @@ func (s *Scripts) Of(in *dockerfile.Instruction) []Script {
 				continue
 			}
 			all = append(all, scriptOf(names[n], string(file.Data), state))
-			for _, called := range p.calledIn(names[n], file.Data, names) {
+			for _, called := range p.calledIn(names[n], file.Data) {
 				add(called)
 			}
 		}
