@@ -50,8 +50,9 @@ func (r *reader) makefile() {
 	}
 }
 
-// makeVariable is a line that sets a variable of make.
-var makeVariable = lazyregexp.New(`^\s*(?:override\s+|export\s+)*([A-Za-z_][A-Za-z0-9_.-]*)\s*(\?|\+|::?:?|!)?=\s*(.*)$`)
+// makeVariable is a line that sets a variable of make, for some targets ("build: NAME = value") or for all.
+// Source: GNU make's manual, "Target-specific Variable Values".
+var makeVariable = lazyregexp.New(`^\s*(?:[^\t=:#$]+:\s+)?(?:override\s+|export\s+|private\s+)*([A-Za-z_][A-Za-z0-9_.-]*)\s*(\?|\+|::?:?|!)?=\s*(.*)$`)
 
 // volatileMakeVariables are the variables that are another value each time make runs, wherever they are
 // set: the commit or the time that a shell puts out.

@@ -220,6 +220,11 @@ func isVolatileCommand(words []word) bool {
 	switch path.Base(words[0].text) {
 	case "uuidgen":
 		return true
+	case "setuptools-scm", "versioningit":
+		return len(words) == 1
+	case "python", "python3":
+		// The version that follows from the commit. Source: setuptools-scm's documentation, "Command line"; versioningit's.
+		return len(words) == 3 && words[1].text == "-m" && (words[2].text == "setuptools_scm" || words[2].text == "versioningit")
 	case "echo", "printf":
 		return slices.ContainsFunc(words[1:], func(w word) bool { return isVolatile(w.text) })
 	case "date":
