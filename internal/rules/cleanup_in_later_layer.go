@@ -42,6 +42,7 @@ type made struct {
 	name    string // of a package
 	subject string
 	copied  bool
+	part    bool // of what a COPY brings
 	filled  bool // by steps below the one that made it
 }
 
@@ -318,6 +319,29 @@ const (
 	smallSize = 1 << 20
 )
 
+// partsCopied are the directories in what a COPY brings from another stage that are there for certain, relative to it: a
+// COPY of the same stage names them.
+func (p *Pass) partsCopied(in *dockerfile.Instruction, cmd *instructions.CopyCommand) []string {
+	if len(cmd.SourcePaths) != 1 || !path.IsAbs(cmd.SourcePaths[0]) || len(cmd.ExcludePatterns) > 0 || cmd.Parents {
+		return nil
+	}
+	whole, known := shelleffects.Expand(cmd.SourcePaths[0], p.states[in].Env)
+	var out []string
+	for _, other := range p.File.Instructions {
+		same, ok := other.Command.(*instructions.CopyCommand)
+		if !known || !ok || other == in || !strings.EqualFold(same.From, cmd.From) {
+			continue
+		}
+		for _, src := range same.SourcePaths {
+			src, known := shelleffects.Expand(src, p.states[other].Env)
+			if rest, below := strings.CutPrefix(src, strings.TrimSuffix(whole, "/")+"/"); known && below && path.Ext(src) == "" && !strings.ContainsAny(src, "*?[") {
+				out = append(out, path.Clean(rest))
+			}
+		}
+	}
+	return out
+}
+
 // copiesMade are the destinations of a COPY that brings something large: from another stage, archives,
 // many files.
 func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
@@ -333,7 +357,12 @@ func (p *Pass) copiesMade(in *dockerfile.Instruction) []made {
 			dest = path.Join(state.Workdir, dest)
 		}
 		dest = path.Clean(dest)
-		return []made{{by: in, what: say("the copy in ", code(dest)), path: dest, subject: dest, copied: true}}
+		out := []made{{by: in, what: say("the copy in ", code(dest)), path: dest, subject: dest, copied: true}}
+		for _, part := range p.partsCopied(in, cmd) {
+			part = path.Join(dest, part)
+			out = append(out, made{by: in, what: say("the copy in ", code(part)), path: part, subject: part, copied: true, part: true})
+		}
+		return out
 	}
 	var out []made
 	for _, c := range p.copiesOf(in) {
@@ -474,6 +503,8 @@ func (p *Pass) reportLate(lane []step, i int, gone []made) {
 	case first.filled:
 		f.Why = say("The layers of the steps that filled it keep what they hold: later layers only hide it, and every pull of the image brings it along.")
 		f.Advice = say("Remove it in the RUN that fills it.")
+	case first.part:
+		f.Advice = say("Copy what is needed and no more, or remove it in the stage that it comes from.")
 	case first.copied:
 		f.Advice = say("Mount it for the step that needs it, instead of copying it: ", code(mountFor(first)), ".")
 	case first.path == shelleffects.AptLists && slices.ContainsFunc(p.effectsOf(in).Packages, func(k shelleffects.PackageInstall) bool { return k.Tool == "apt" }):
