@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -77,7 +79,7 @@ func (p *Pass) checkSet(install requested, all []requested, seen map[Place]bool)
 			continue
 		}
 		seen[at] = true
-		if p.excluded(at.Path) || ignoredLine(row.File.Source, at.Span, p.Rule) {
+		if p.excluded(at.Path) || ignoredLine(row.File.Source, at.Span, p.Rule) || p.deleted(at.Path, row.File.Source.Text(at.Span)) {
 			continue
 		}
 		name := row.Requirement.Name
@@ -94,6 +96,33 @@ func (p *Pass) checkSet(install requested, all []requested, seen map[Place]bool)
 		p.add(f)
 	}
 }
+
+// deletion is a script of sed that takes lines away which a plain expression finds.
+var deletion = lazyregexp.New(`^/(\^?[\w.=<>~!@ -]+\$?)/d$`)
+
+// deleted says whether a RUN takes a line out of a file of this name: "sed -i '/^name/d' requirements.txt".
+func (p *Pass) deleted(file, line string) bool {
+	for _, in := range p.File.Instructions {
+		for _, cmd := range commandsOf(in) {
+			words := cmd.Words
+			if cmd.Name != "sed" || !slices.ContainsFunc(words, func(w dockerfile.Word) bool { return inPlace.MatchString(w.Value) }) ||
+				!slices.ContainsFunc(words, func(w dockerfile.Word) bool { return path.Base(w.Value) == path.Base(file) }) {
+				continue
+			}
+			for _, w := range words {
+				if m := deletion.FindStringSubmatch(w.Value); m != nil && w.Literal {
+					if found, err := regexp.Compile(m[1]); err == nil && found.MatchString(line) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// inPlace is the option with which sed changes the file itself.
+var inPlace = lazyregexp.New(`^(-[Enrsuz]*i.*|--in-place(=.*)?)$`)
 
 // branchURL are the addresses of archives that change: those of branches.
 var branchURL = lazyregexp.New(`(?i)/(archive|zipball|tarball|raw)/(refs/heads/.+|(master|main|develop|dev|trunk|head)(/.*|\.zip|\.tar\.gz)?)$|/-/archive/(master|main|develop|dev|trunk)/`)
