@@ -520,7 +520,7 @@ func (p *prover) rulesAgain(after *dockerfile.File, units []*unit) outcome {
 	var also []int
 	for i, f := range p.findings {
 		own := slices.ContainsFunc(p.units, func(u *unit) bool { return u.finding == i })
-		if id := identityOf(f); !own && f.Path == in.File.Source.Path && p.before[id] == 1 && now[id] == 0 {
+		if id := identityOf(f); !own && f.Path == in.File.Source.Path && now[id] == 0 {
 			also = append(also, i)
 		}
 	}

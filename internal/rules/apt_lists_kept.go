@@ -285,7 +285,7 @@ func (p *Pass) mergeAndRemove(lane []step, i int, rely []reliance) (*Unit, Reaso
 	case len(e.Updates) == 0:
 		return nil, InstallWithout
 	case slices.ContainsFunc(e.Packages, func(k shelleffects.PackageInstall) bool { return !k.Upgrade }):
-		if len(rely) == 1 && rely[0].sameWay && rely[0].i == i+1 && onlyPackages(e) && onlyPackages(p.effectsOf(rely[0].in)) {
+		if len(rely) == 1 && rely[0].sameWay && rely[0].i == i+1 && onlyPackages(e) && onlyPackages(p.effectsOf(rely[0].in)) && len(p.effectsOf(rely[0].in).Updates) == 0 {
 			if unit, reason := p.mergeRuns(in, rely[0].in); reason == "" {
 				return p.removeAfter(unit, rely[0].in, in)
 			}
@@ -331,8 +331,8 @@ func (p *Pass) repeatUpdate(lane []step, i int, rely []reliance) (*Unit, Reason)
 	switch {
 	case in != lane[i].outer:
 		return nil, InOnBuild
-	case len(rely) > maxRepeated, slices.ContainsFunc(rely, func(r reliance) bool { return !r.sameWay }):
-		return nil, InstallWithout
+	case len(rely) > maxRepeated, slices.ContainsFunc(rely, func(r reliance) bool { return !r.sameWay || p.removedLater(lane, r.i) != nil }), p.removedLater(lane, i) != nil:
+		return nil, InstallWithout // with a removal of all that is left below, another edit is better
 	case len(e.Updates) != 1 || len(update.Redirects) > 0 || len(update.Prefix) > 0 || update.Nested > 0 || update.Pipe.Len > 0,
 		slices.ContainsFunc(update.Words, func(w dockerfile.Word) bool { return !w.Literal }):
 		return nil, InstallWithout
