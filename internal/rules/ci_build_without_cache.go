@@ -68,7 +68,7 @@ func (KeepCache) effect() {}
 const maxBuilding = 50
 
 func checkBuildWithoutCache(p *Pass) {
-	if p.Facts.WithoutBuildKit != nil {
+	if old := p.Facts.WithoutBuildKit; old != nil && !old.Host {
 		return // it has no such caches, and which build it is for is not told
 	}
 	looked := 0

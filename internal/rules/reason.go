@@ -37,7 +37,7 @@ const (
 	BaseUnknown      Reason = "the user and the files of the base image are not known"
 	OtherUser        Reason = "the command does not run as root"
 	FrontendUnknown  Reason = "the syntax line names a frontend that may not know cache mounts"
-	WithoutBuildKit  Reason = "the repository builds with a builder that has no cache mounts"
+	WithoutBuildKit  Reason = "the repository builds with a builder that may have no cache mounts"
 	CacheElsewhere   Reason = "the cache lies somewhere else"
 	CacheOff         Reason = "the cache is turned off"
 	CacheUsed        Reason = "another command uses the cache"

@@ -76,6 +76,8 @@ func (p *pipelineReader) value(key string, s scalar) {
 	switch {
 	case imageKeys[key] && isKanikoImage(s.text):
 		p.evidence(s.line, withKaniko)
+	case imageKeys[key] || key == "services":
+		p.oldBuilder(s)
 	case environmentKeys[key]:
 		p.settings(s)
 	case commandKeys[key] && strings.TrimSpace(s.text) == kanikoProgram:

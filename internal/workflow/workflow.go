@@ -23,7 +23,7 @@ type Facts struct {
 	// Steps are the places of workflows that build images, in the order of the files, each once.
 	Steps []Step
 	// WithoutBuildKit is the first place that builds an image with a builder that has no cache
-	// mounts: DOCKER_BUILDKIT=0, kaniko. nil where there is none.
+	// mounts, or may have none: DOCKER_BUILDKIT=0, kaniko, Docker before 23.0. nil where there is none.
 	WithoutBuildKit *Evidence
 	Errors          []Error // files that could not be read as what they are
 }
@@ -33,6 +33,8 @@ type Evidence struct {
 	Path string
 	Line int
 	What string // ours, safe to print: "DOCKER_BUILDKIT=0", "kaniko"
+	// Host says that it is a place that runs the image and builds it for itself: no pipeline does.
+	Host bool
 }
 
 // Error is a file that could not be read.
@@ -86,6 +88,12 @@ func kindOf(p string) func(*reader) {
 		return (*reader).namedBake
 	case base == "Makefile", base == "makefile", base == "GNUmakefile", extension == ".mk":
 		return (*reader).makefile
+	case base == "heroku.yml":
+		return (*reader).heroku
+	case base == "captain-definition":
+		return (*reader).captain
+	case isYAML && name == "skaffold":
+		return (*reader).skaffold
 	case base == "build" && path.Base(dir) == "hooks":
 		return (*reader).hook
 	case base == "Jenkinsfile", strings.HasPrefix(base, "Jenkinsfile."), extension == ".jenkinsfile":
@@ -154,8 +162,15 @@ func (r *reader) finish(d document) {
 
 func (r *reader) evidence(line int, what string) {
 	first := r.facts.WithoutBuildKit
-	if first == nil || first.Path == r.file.Path && line < first.Line {
+	if first == nil || first.Host || first.Path == r.file.Path && line < first.Line {
 		r.facts.WithoutBuildKit = &Evidence{Path: r.file.Path, Line: line, What: what}
+	}
+}
+
+// hostEvidence is evidence of a place that builds for itself; a pipeline's counts for more.
+func (r *reader) hostEvidence(line int, what string) {
+	if r.facts.WithoutBuildKit == nil {
+		r.facts.WithoutBuildKit = &Evidence{Path: r.file.Path, Line: line, What: what, Host: true}
 	}
 }
 
