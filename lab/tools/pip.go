@@ -14,10 +14,60 @@ import (
 
 // pip installs into site-packages; what it reads is part of what it makes.
 func pip(words, args []string, prefix, directory string) error {
-	into, cached, cacheDir := "/usr/local/lib/python3/site-packages", os.Getenv("PIP_NO_CACHE_DIR") == "", cache(prefix+"_CACHE_DIR", directory)
+	p := installation{into: "/usr/local/lib/python3/site-packages", cached: os.Getenv("PIP_NO_CACHE_DIR") == "",
+		cacheDir: cache(prefix+"_CACHE_DIR", directory), constraints: map[string]string{}}
 	if prefix == "UV" {
-		cached = os.Getenv("UV_NO_CACHE") == ""
+		p.cached = os.Getenv("UV_NO_CACHE") == ""
 	}
+	p.settings()
+	if dir := os.Getenv("PIP_TARGET"); dir != "" {
+		p.into = dir
+	}
+	switch {
+	case len(words) == 0:
+		return nil
+	case words[0] == "freeze" || words[0] == "list":
+		return list(p.into)
+	case words[0] == "cache" && len(words) > 1 && words[1] == "dir":
+		fmt.Println(p.cacheDir)
+		return nil
+	case words[0] == "cache" && len(words) > 1 && words[1] == "purge":
+		return empty(p.cacheDir)
+	case words[0] == "config" && len(words) > 3:
+		return write(filepath.Join(home(), ".config/pip/pip.conf"), strings.TrimPrefix(words[2], "global.")+" = "+words[3]+"\n")
+	case words[0] != "install" && words[0] != "wheel" && words[0] != "download" && words[0] != "sync":
+		return nil
+	}
+	if dir := activated(); dir != "" {
+		p.into = filepath.Join(dir, "lib/python3/site-packages")
+	} else if os.Getenv("PIP_TARGET") == "" && (os.Getuid() != 0 || slices.Contains(args, "--user")) {
+		p.into = filepath.Join(home(), ".local/lib/python3/site-packages")
+	}
+	if err := p.environment(prefix); err != nil {
+		return err
+	}
+	if err := p.options(args[slices.Index(args, words[0])+1:]); err != nil {
+		return err
+	}
+	for _, line := range p.what {
+		if err := p.install(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installation is one call of pip or uv.
+type installation struct {
+	into        string // the directory that it installs into
+	cached      bool
+	cacheDir    string
+	what        []string          // lines as in a requirements file
+	constraints map[string]string // by project
+}
+
+// settings reads pip.conf.
+func (p *installation) settings() {
 	for _, at := range []string{"/etc/pip.conf", filepath.Join(home(), ".config/pip/pip.conf"), filepath.Join(home(), ".pip/pip.conf"), os.Getenv("PIP_CONFIG_FILE")} {
 		text, err := os.ReadFile(at)
 		if err != nil {
@@ -26,55 +76,44 @@ func pip(words, args []string, prefix, directory string) error {
 		for line := range strings.Lines(string(text)) {
 			switch name, value, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(line), " ", ""), "="); name {
 			case "no-cache-dir":
-				cached = false
+				p.cached = false
 			case "cache-dir":
 				if os.Getenv("PIP_CACHE_DIR") == "" {
-					cacheDir = value
+					p.cacheDir = value
 				}
 			}
 		}
 	}
-	if dir := os.Getenv("PIP_TARGET"); dir != "" {
-		into = dir
-	}
-	switch {
-	case len(words) == 0:
-		return nil
-	case words[0] == "freeze" || words[0] == "list":
-		return list(into)
-	case words[0] == "cache" && len(words) > 1 && words[1] == "dir":
-		fmt.Println(cacheDir)
-		return nil
-	case words[0] == "cache" && len(words) > 1 && words[1] == "purge":
-		return empty(cacheDir)
-	case words[0] == "config" && len(words) > 3:
-		return write(filepath.Join(home(), ".config/pip/pip.conf"), strings.TrimPrefix(words[2], "global.")+" = "+words[3]+"\n")
-	case words[0] != "install" && words[0] != "wheel" && words[0] != "download" && words[0] != "sync":
-		return nil
-	}
-	if dir := activated(); dir != "" {
-		into = filepath.Join(dir, "lib/python3/site-packages")
-	} else if os.Getenv("PIP_TARGET") == "" && (os.Getuid() != 0 || slices.Contains(args, "--user")) {
-		into = filepath.Join(home(), ".local/lib/python3/site-packages")
-	}
-	var what []string
-	constraints := map[string]string{}
+}
+
+// environment reads the variables that stand for options.
+func (p *installation) environment(prefix string) error {
 	for _, path := range strings.Fields(os.Getenv(prefix + "_CONSTRAINT")) {
-		if err := constrain(path, constraints); err != nil {
+		if err := constrain(path, p.constraints); err != nil {
 			return err
 		}
 	}
 	for _, path := range strings.Fields(os.Getenv(prefix + "_REQUIREMENT")) {
-		lines, err := requirements(path, constraints, 0)
-		if err != nil {
+		if err := p.file(path); err != nil {
 			return err
 		}
-		what = append(what, lines...)
 	}
 	for _, path := range strings.Fields(os.Getenv(prefix + "_FIND_LINKS")) {
-		what = append(what, "--find-links "+path)
+		p.what = append(p.what, "--find-links "+path)
 	}
-	for i := slices.Index(args, words[0]) + 1; i < len(args); i++ {
+	return nil
+}
+
+// file adds what a requirements file asks for.
+func (p *installation) file(path string) error {
+	lines, err := requirements(path, p.constraints, 0)
+	p.what = append(p.what, lines...)
+	return err
+}
+
+// options reads the words behind "install".
+func (p *installation) options(args []string) error {
+	for i := 0; i < len(args); i++ {
 		name, value, joined := strings.Cut(args[i], "=")
 		next := func() string {
 			if !joined && i+1 < len(args) {
@@ -83,80 +122,79 @@ func pip(words, args []string, prefix, directory string) error {
 			}
 			return value
 		}
+		var err error
 		switch {
 		case name == "--no-cache-dir" || name == "--no-cache":
-			cached = false
+			p.cached = false
 		case name == "-c" || name == "--constraint":
-			if err := constrain(next(), constraints); err != nil {
-				return err
-			}
-		case name == "-r" || name == "--requirement" || strings.HasPrefix(name, "-r") && len(name) > 2:
-			path := name[2:]
-			if name == "-r" || name == "--requirement" {
-				path = next()
-			}
-			lines, err := requirements(path, constraints, 0)
-			if err != nil {
-				return err
-			}
-			what = append(what, lines...)
+			err = constrain(next(), p.constraints)
+		case name == "-r" || name == "--requirement":
+			err = p.file(next())
+		case strings.HasPrefix(name, "-r"):
+			err = p.file(name[2:])
 		case name == "--cache-dir":
-			cacheDir = next()
+			p.cacheDir = next()
 		case name == "-f" || name == "--find-links":
-			what = append(what, "--find-links "+next())
+			p.what = append(p.what, "--find-links "+next())
 		case name == "-t" || name == "--target" || name == "--prefix" || name == "-w" || name == "--wheel-dir":
-			into = next()
+			p.into = next()
 		case name == "-e" || name == "--editable":
-			what = append(what, next())
+			p.what = append(p.what, next())
 		case slices.Contains([]string{"-i", "--index-url", "--extra-index-url", "--trusted-host", "--timeout", "--retries", "--default-timeout", "--root-user-action"}, name):
 			next()
 		case !strings.HasPrefix(name, "-"):
-			what = append(what, args[i])
+			p.what = append(p.what, args[i])
 		}
-	}
-	for _, w := range what {
-		w, err := resolve(w, constraints)
 		if err != nil {
 			return err
 		}
-		text, links := w, strings.HasPrefix(w, "--find-links ")
-		if _, at, direct := strings.Cut(w, " @ file:"); direct {
-			w = at
+	}
+	return nil
+}
+
+// install installs what one line asks for: files that hang on the line, and on the project where it names one.
+func (p *installation) install(line string) error {
+	w, err := resolve(line, p.constraints)
+	if err != nil {
+		return err
+	}
+	text, links := w, strings.HasPrefix(w, "--find-links ")
+	if _, at, direct := strings.Cut(w, " @ file:"); direct {
+		w = at
+	}
+	for _, option := range []string{"-e ", "--editable ", "--find-links ", "file:"} {
+		rest, found := strings.CutPrefix(w, option)
+		if _, err := os.Stat(rest); option == "--find-links " && err != nil {
+			continue // pip warns
 		}
-		for _, option := range []string{"-e ", "--editable ", "--find-links ", "file:"} {
-			rest, found := strings.CutPrefix(w, option)
-			if _, err := os.Stat(rest); option == "--find-links " && err != nil {
-				continue // pip warns
-			}
-			if found && !strings.Contains(rest, ":") && !filepath.IsAbs(rest) {
-				w = "./" + rest
-			}
+		if found && !strings.Contains(rest, ":") && !filepath.IsAbs(rest) {
+			w = "./" + rest
 		}
-		if path, _, _ := strings.Cut(w, "["); strings.HasPrefix(w, ".") || strings.HasPrefix(w, "/") {
-			if !links && !isProject(path) {
-				return fmt.Errorf("%s does not appear to be a Python project", path)
-			}
-			sum, err := contents(path)
-			if err != nil {
-				return err
-			}
-			text += " " + sum
-			if !links {
-				text += " " + environmentText()
-			}
+	}
+	if path, _, _ := strings.Cut(w, "["); strings.HasPrefix(w, ".") || strings.HasPrefix(w, "/") {
+		if !links && !isProject(path) {
+			return fmt.Errorf("%s does not appear to be a Python project", path)
 		}
-		name := fmt.Sprintf("%x", sha256.Sum256([]byte(w)))[:12]
-		if err := write(filepath.Join(into, name, "METADATA"), text); err != nil {
+		sum, err := contents(path)
+		if err != nil {
 			return err
 		}
-		if err := write(filepath.Join(into, name, "__pycache__", "module.pyc"), w); err != nil {
-			return err
+		text += " " + sum
+		if !links {
+			text += " " + environmentText()
 		}
-		if cached {
-			// pip warns where it may not write there, and goes on.
-			if err := write(filepath.Join(cacheDir, name), text); err != nil && !errors.Is(err, fs.ErrPermission) {
-				return err
-			}
+	}
+	name := fmt.Sprintf("%x", sha256.Sum256([]byte(w)))[:12]
+	if err := write(filepath.Join(p.into, name, "METADATA"), text); err != nil {
+		return err
+	}
+	if err := write(filepath.Join(p.into, name, "__pycache__", "module.pyc"), w); err != nil {
+		return err
+	}
+	if p.cached {
+		// pip warns where it may not write there, and goes on.
+		if err := write(filepath.Join(p.cacheDir, name), text); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
 		}
 	}
 	return nil
