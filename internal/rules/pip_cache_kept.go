@@ -442,7 +442,7 @@ func (p *Pass) addNoCache(in *dockerfile.Instruction, kept []shelleffects.Instal
 		unit.Edits = append(unit.Edits, source.Edit{Span: source.Span{Start: at, End: at}, New: " " + flag})
 		unit.Effects = append(unit.Effects, AddFlag{Step: in, Command: install.Command, Flag: flag})
 	}
-	unit.Note = say("Without its cache the install leaves nothing behind; it does not make builds faster.")
+	unit.Note = say("The flag keeps the downloads out of the image; it does not make builds faster.")
 	return unit, ""
 }
 
