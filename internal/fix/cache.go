@@ -192,17 +192,10 @@ func (s scene) touchesPipSettings(step *dockerfile.Instruction) bool {
 // user, root; and no other command of the RUN touches that cache. What the command installs is the same either way.
 func (s scene) removeFlag(_ *unit, e rules.RemoveFlag) Reason {
 	run, state, effects := e.Step.Run(), s.states[e.Step], s.effects(e.Step)
-	if run == nil || effects.Unread {
-		return rules.ScriptUnread
+	install, reason := s.installOf(e.Step, e.Command)
+	if reason != "" {
+		return reason
 	}
-	if run.Exec != nil {
-		return rules.ScriptForm
-	}
-	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == e.Command })
-	if at < 0 {
-		return rules.NotProven
-	}
-	install := effects.Installs[at]
 	switch {
 	case install.CacheOff != noCacheFlags[install.Tool]:
 		return rules.CacheOff

@@ -30,17 +30,10 @@ import (
 // "Cache directory"; containerd, core/remotes/docker/resolver.go (schema 1).
 func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 	run, effects := e.Step.Run(), s.effects(e.Step)
-	if run == nil || effects.Unread {
-		return rules.ScriptUnread
+	install, reason := s.installOf(e.Step, e.Command)
+	if reason != "" {
+		return reason
 	}
-	if run.Exec != nil {
-		return rules.ScriptForm
-	}
-	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == e.Command })
-	if at < 0 {
-		return rules.NotProven
-	}
-	install := effects.Installs[at]
 	switch {
 	case install.Tool == "poetry" || noCacheFlags[install.Tool] != e.Flag || e.Flag == "":
 		return rules.NotProven // poetry keeps the archives of packages all the same
@@ -84,6 +77,22 @@ func (s scene) addFlag(u *unit, e rules.AddFlag) Reason {
 		return rules.CacheUsed
 	}
 	return s.cacheNeeded(e.Step, install.Tool, install.CacheDir)
+}
+
+// installOf is what a command of a RUN installs, where the RUN is a script that can be edited.
+func (s scene) installOf(step *dockerfile.Instruction, command *dockerfile.Command) (shelleffects.Install, Reason) {
+	run, effects := step.Run(), s.effects(step)
+	if run == nil || effects.Unread {
+		return shelleffects.Install{}, rules.ScriptUnread
+	}
+	if run.Exec != nil {
+		return shelleffects.Install{}, rules.ScriptForm
+	}
+	at := slices.IndexFunc(effects.Installs, func(i shelleffects.Install) bool { return i.Command == command })
+	if at < 0 {
+		return shelleffects.Install{}, rules.NotProven
+	}
+	return effects.Installs[at], ""
 }
 
 var noCacheFlags = map[string]string{"pip": "--no-cache-dir", "uv": "--no-cache", "poetry": "--no-cache"}
