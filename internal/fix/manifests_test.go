@@ -25,7 +25,7 @@ func TestReadByPackages(t *testing.T) {
 		{"puppeteer without settings", `{"devDependencies": {"puppeteer": "22.0.0"}}`, lock, "npm ci", "src/app.js", false},
 		{"msw's worker", `{"msw": {"workerDirectory": "public"}}`, lock, "npm ci", "public/index.html", true},
 		{"archive of the project", `{"dependencies": {"a": "1.0.0"}}`, `{"packages": {"node_modules/a": {"resolved": "file:vendor/a.tgz"}}}`, "npm ci", "vendor/a.tgz", true},
-		{"archive of the registry", `{"dependencies": {"a": "1.0.0"}}`, `{"packages": {"node_modules/a": {"resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz"}}}`, "npm ci", "vendor/a.tgz", false},
+		{"archive of the registry", `{"dependencies": {"a": "1.0.0"}}`, `{"packages": {"node_modules/a": {"resolved": "https://registry.example/a/-/a-1.0.0.tgz"}}}`, "npm ci", "vendor/a.tgz", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{".dockerignore": ".git\nnode_modules\nDockerfile\n", "index.js": "x\n", "package.json": tt.project, "package-lock.json": tt.lock}

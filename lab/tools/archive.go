@@ -23,13 +23,7 @@ func unpack(name string, args []string) error {
 	from, into, extracts, strip := "", ".", name == "unzip", false
 	for i := 0; i < len(args); i++ {
 		a := args[i]
-		value := func() string {
-			if i+1 < len(args) {
-				i++
-				return args[i]
-			}
-			return ""
-		}
+		value := func() string { return wordBehind(args, &i) }
 		long, joined, hasValue := strings.Cut(a, "=")
 		cluster := strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") || i == 0 && name == "tar" && !strings.HasPrefix(a, "-")
 		switch {

@@ -47,13 +47,7 @@ func download(name string, args []string) error {
 	into, address, last, prefix := "", "", "", ""
 	for i := 0; i < len(args); i++ {
 		a := args[i]
-		value := func() string {
-			if i+1 < len(args) {
-				i++
-				return args[i]
-			}
-			return ""
-		}
+		value := func() string { return wordBehind(args, &i) }
 		long, joined, hasValue := strings.Cut(a, "=")
 		short := strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--")
 		switch {

@@ -181,3 +181,12 @@ func sudo(args []string) error {
 	}
 	return syscall.Exec(program, args, os.Environ())
 }
+
+// wordBehind is the word behind one of the words, which it passes over; "" for the last.
+func wordBehind(words []string, at *int) string {
+	if *at+1 == len(words) {
+		return ""
+	}
+	*at++
+	return words[*at]
+}
