@@ -57,7 +57,8 @@ func (s scene) moveEnv(u *unit, e rules.MoveEnv) Reason {
 }
 
 // buildsOwn says whether an install of a step may build something of the repository: its manifests, as far as a COPY
-// brings them, name a local path or run scripts of the project, or they cannot be read.
+// brings them, name a local path or run scripts of the project, or they cannot be read; or a requirements file comes
+// from somewhere else.
 func (s scene) buildsOwn(i *dockerfile.Instruction) bool {
 	m := move{scene: s, step: i, below: i, at: i}
 	for _, install := range s.effects(i).Installs {
@@ -70,7 +71,13 @@ func (s scene) buildsOwn(i *dockerfile.Instruction) bool {
 					file = m.broughtBy(image)
 				}
 			}
-			if file == "" || man.Constraint {
+			lists := (install.Tool == "pip" || install.Tool == "uv") && path.Ext(man.Path) != ".toml" && path.Ext(man.Path) != ".lock"
+			switch {
+			case man.Constraint:
+				continue
+			case file == "" && lists:
+				return true // copied or written by a command, of another stage or of the base image
+			case file == "":
 				continue
 			}
 			repo := s.in.Context.RepoPath(file)

@@ -239,6 +239,8 @@ func TestArgumentPastABuild(t *testing.T) {
 	}{
 		{"pip, a path", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n./lib\n"}, rules.MayReadVariable},
 		{"pip, a path in an included file", "pip install -r requirements.txt", map[string]string{"requirements.txt": "-r base.txt\n", "base.txt": "lib @ file:./lib\n"}, rules.MayReadVariable},
+		{"pip, a copy of the file", "cp requirements.txt /tmp/r.txt && pip install -r /tmp/r.txt", map[string]string{"requirements.txt": "-e .\n"}, rules.MayReadVariable},
+		{"pip, a file of nobody's", "pip install -r /opt/requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n"}, rules.MayReadVariable},
 		{"pip, the variable", "pip install -r requirements.txt", map[string]string{"requirements.txt": "acme==${GIT_SHA}\n"}, rules.VariableUsed},
 		{"pip, versions", "pip install -r requirements.txt", map[string]string{"requirements.txt": "flask==3.0\n"}, rules.NotSettled}, // the edit is right, and not for this finding
 		{"poetry, a path", "poetry install --no-root", map[string]string{"pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\nlib = { path = 'lib' }\n", "poetry.lock": ""}, rules.MayReadVariable},
