@@ -56,7 +56,9 @@ func (p *prover) ignorePath(i int, suggestions []Suggestion) (Suggestion, Reason
 	}
 	last := file.LineCount()
 	text := effect.Pattern
-	if old := file.Text(file.SpanFromLines(source.Lines{First: last, Last: last})); len(file.Data) > 0 {
+	if old := file.Text(file.SpanFromLines(source.Lines{First: last, Last: last})); len(file.Data) == 0 {
+		text += newline // there is no line whose end stays
+	} else {
 		text = trimNewline(old) + newline + effect.Pattern
 		if strings.HasSuffix(old, "\r\n") {
 			text += "\r" // it belongs to the line, whose LF stays

@@ -16,6 +16,7 @@ func TestIgnoreLine(t *testing.T) {
 		{"carriage returns", "docs\r\n*.pyc\r\n", "docs\r\n*.pyc\r\n.git\r\n"},
 		{"carriage returns, last line without", "docs\r\n*.pyc", "docs\r\n*.pyc\r\n.git"},
 		{"one carriage return", "docs\r\n", "docs\r\n.git\r\n"},
+		{"an empty file", "", ".git\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in, ok := inputOf(t, []byte("FROM python:3.12\nCOPY . /app\n"), map[string]string{".dockerignore": tt.text, "app.py": "x"})
