@@ -71,7 +71,7 @@ func (p *prover) ignorePath(i int, suggestions []Suggestion) (Suggestion, Reason
 	if string(Apply(file, []Suggestion{s})) != string(after.Data) {
 		return Suggestion{}, rules.Internal
 	}
-	return s, ""
+	return visible(s)
 }
 
 func trimNewline(line string) string {

@@ -34,3 +34,18 @@ func TestIgnoreLine(t *testing.T) {
 		})
 	}
 }
+
+// TestHiddenIgnoreLine has a last line with a character that nobody sees.
+func TestHiddenIgnoreLine(t *testing.T) {
+	for _, last := range []string{"docs # \u202e", "docs\u200b", "docs\ufeff"} {
+		in, ok := inputOf(t, []byte("FROM python:3.12\nCOPY . /app\n"), map[string]string{".dockerignore": last, "app.py": "x"})
+		if !ok {
+			t.Fatal("does not parse")
+		}
+		findings := rules.Run(in)
+		r := fix.Prove(t.Context(), in, findings)
+		if len(r.Suggestions) != 0 || len(findings) != 1 || r.Withheld[0] != rules.HiddenText {
+			t.Errorf("%q: suggestions %v, withheld %v", last, r.Suggestions, r.Withheld)
+		}
+	}
+}

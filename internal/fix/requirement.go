@@ -75,7 +75,7 @@ func (p *prover) pinRequirement(i int, suggestions []Suggestion) (Suggestion, Re
 	if string(Apply(file, []Suggestion{s})) != string(after.Data) {
 		return Suggestion{}, rules.Internal
 	}
-	return s, ""
+	return visible(s)
 }
 
 // takesAsItIs are commands that do with a file the same whatever its text is.

@@ -40,6 +40,19 @@ func withNewlines(edits []source.Edit, newline string) []source.Edit {
 	return out
 }
 
+// visible withholds a suggestion of a second file whose text a reader would not see whole: what it keeps of the lines
+// is of whoever opened the pull request. A byte order mark that begins the file stays what it is.
+func visible(s Suggestion) (Suggestion, Reason) {
+	text := s.Replacement
+	if s.Lines.First == 1 {
+		text = strings.TrimPrefix(text, "\ufeff")
+	}
+	if hasHidden(text) {
+		return Suggestion{}, rules.HiddenText
+	}
+	return s, ""
+}
+
 // hasHidden says whether a text has characters that a reader does not see or that change how the
 // others are shown: format characters (among them all bidirectional and zero-width ones) and controls.
 func hasHidden(text string) bool {

@@ -76,7 +76,7 @@ func (p *prover) keepCache(i int, suggestions []Suggestion) (Suggestion, Reason)
 	if string(Apply(file, []Suggestion{s})) != string(after.Data) {
 		return Suggestion{}, rules.Internal
 	}
-	return s, ""
+	return visible(s)
 }
 
 // ownCache says whether the inputs import and export one cache of GitHub's service that no build of another
